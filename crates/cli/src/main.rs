@@ -1,0 +1,2 @@
+//! The `tricast` command.
+fn main() {}

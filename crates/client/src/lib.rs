@@ -1,0 +1,1 @@
+//! The Rust client: one type, three transports, resume, fallback and backoff

@@ -1,0 +1,1 @@
+//! The pure core of tricast: names, events, cursors, the log, rooms and reasons

@@ -1,0 +1,1 @@
+//! Workloads, open-loop load, measurement, results and the comparison report

@@ -1,0 +1,1 @@
+//! The actix-web shell: settings, routes, extractors, limits, pages and the three transports

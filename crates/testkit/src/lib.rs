@@ -1,0 +1,1 @@
+//! For tests only: a real server on port 0, scripted peers and one conformance suite
