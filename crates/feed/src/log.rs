@@ -1,0 +1,324 @@
+//! The log: the only queue in the product.
+//!
+//! Publishers append; a subscriber is a [`Cursor`] that reads. Next to the entries stands an index by room, so that a
+//! reader of one quiet room finds its events without reading everybody else's.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::{
+    Addressing, ConflationKey, Cursor, Entry, Epoch, Interest, Millis, Offset, Retention, Room, SessionId,
+};
+
+/// Where a subscriber wants to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Only what comes from now on.
+    Tip,
+    /// The whole retained history first.
+    Earliest,
+    /// Everything after this.
+    Cursor(Cursor),
+}
+
+/// How a start was honoured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartState {
+    /// No cursor was given.
+    New,
+    /// The cursor was honoured; nothing is missing.
+    Resumed,
+    /// The cursor could not be honoured. `missed` is how many events of the namespace are gone, where that is known.
+    Reset {
+        /// Events lost between the cursor and the place where the reader starts.
+        missed: Option<u64>,
+    },
+}
+
+/// The place where a reader starts, and how it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The reader has everything up to here.
+    pub offset: Offset,
+    /// How the start was honoured.
+    pub state: StartState,
+}
+
+/// How much one read may give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// At most this many events.
+    pub events: usize,
+    /// No further event once this many bytes are in (the first always is).
+    pub bytes: usize,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub struct Read<P> {
+    /// The reader's events, in order.
+    pub entries: Vec<Arc<Entry<P>>>,
+    /// The reader has now everything of its own up to here.
+    pub upto: Offset,
+    /// Offsets, both included, that are no longer there to be read.
+    pub gap: Option<(Offset, Offset)>,
+}
+
+/// The events of one namespace, from the oldest retained to the newest.
+#[derive(Debug)]
+pub struct Log<P> {
+    epoch: Epoch,
+    retention: Retention,
+    entries: VecDeque<Arc<Entry<P>>>,
+    last: Offset,
+    last_time: Millis,
+    bytes: usize,
+    broadcasts: VecDeque<u64>,
+    by_room: HashMap<Room, VecDeque<u64>>,
+    by_addressee: HashMap<SessionId, VecDeque<u64>>,
+}
+
+impl<P> Log<P> {
+    /// An empty log of a new epoch.
+    #[must_use]
+    pub fn new(epoch: Epoch, retention: Retention) -> Self {
+        Self {
+            epoch,
+            retention,
+            entries: VecDeque::new(),
+            last: Offset::ZERO,
+            last_time: Millis::default(),
+            bytes: 0,
+            broadcasts: VecDeque::new(),
+            by_room: HashMap::new(),
+            by_addressee: HashMap::new(),
+        }
+    }
+
+    /// The life of the log that its offsets count in.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest offset; zero while nothing was ever appended.
+    #[must_use]
+    pub fn last(&self) -> Offset {
+        self.last
+    }
+
+    /// The oldest retained offset; one more than [`Log::last`] where nothing is retained.
+    #[must_use]
+    pub fn first(&self) -> Offset {
+        self.entries.front().map_or(self.last.next(), |entry| entry.offset)
+    }
+
+    /// How many events are retained.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is retained.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many bytes are retained, as the entries' sizes count them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The cursor of somebody who has everything.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.epoch, offset: self.last }
+    }
+
+    /// Appends one event. `encode` is told its offset and time and gives the payload and its size in bytes.
+    /// Call [`Log::expire`] after a batch; appending alone drops nothing, so that a batch stays together.
+    pub fn append(
+        &mut self,
+        now: Millis,
+        addressing: Addressing,
+        key: Option<ConflationKey>,
+        encode: impl FnOnce(Offset, Millis) -> (P, usize),
+    ) -> Offset {
+        let offset = self.last.next();
+        let time = now.max(self.last_time);
+        let (payload, size) = encode(offset, time);
+        self.index(&addressing, offset);
+        self.entries.push_back(Arc::new(Entry { offset, time, addressing, key, size, payload }));
+        self.bytes += size;
+        self.last = offset;
+        self.last_time = time;
+        offset
+    }
+
+    fn index(&mut self, addressing: &Addressing, offset: Offset) {
+        if let Some(session) = addressing.to {
+            self.by_addressee.entry(session).or_default().push_back(offset.0);
+        } else if addressing.rooms.is_empty() {
+            self.broadcasts.push_back(offset.0);
+        } else {
+            for room in &addressing.rooms {
+                match self.by_room.get_mut(room) {
+                    Some(listed) => listed.push_back(offset.0),
+                    None => {
+                        self.by_room.insert(room.clone(), VecDeque::from([offset.0]));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Drops the oldest events until the retention holds. The newest event always stays within its age.
+    pub fn expire(&mut self, now: Millis) {
+        while let Some(oldest) = self.entries.front() {
+            let over = self.entries.len() > self.retention.events_max.max(1)
+                || (self.bytes > self.retention.bytes_max && self.entries.len() > 1);
+            let aged = self.retention.age_max.is_some_and(|age| now.since(oldest.time) > age);
+            if !over && !aged {
+                return;
+            }
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(gone) = self.entries.pop_front() else { return };
+        self.bytes -= gone.size;
+        if let Some(session) = gone.addressing.to {
+            drop_front(&mut self.by_addressee, &session);
+        } else if gone.addressing.rooms.is_empty() {
+            self.broadcasts.pop_front();
+        } else {
+            for room in &gone.addressing.rooms {
+                drop_front(&mut self.by_room, room);
+            }
+        }
+    }
+
+    /// Where a reader starts.
+    #[must_use]
+    pub fn start(&self, after: After) -> Start {
+        let oldest = Offset(self.first().0 - 1);
+        match after {
+            After::Tip => Start { offset: self.last, state: StartState::New },
+            After::Earliest => Start { offset: oldest, state: StartState::New },
+            After::Cursor(cursor) if cursor.epoch != self.epoch => {
+                Start { offset: oldest, state: StartState::Reset { missed: None } }
+            }
+            After::Cursor(cursor) if cursor.offset > self.last => {
+                Start { offset: self.last, state: StartState::Reset { missed: None } }
+            }
+            After::Cursor(cursor) if cursor.offset < oldest => {
+                let missed = oldest.0 - cursor.offset.0;
+                Start { offset: oldest, state: StartState::Reset { missed: Some(missed) } }
+            }
+            After::Cursor(cursor) => Start { offset: cursor.offset, state: StartState::Resumed },
+        }
+    }
+
+    /// Reads a reader's own events after `after` and not beyond `upto`.
+    ///
+    /// The cost grows with what is found and with the reader's rooms, not with what others published.
+    #[must_use]
+    pub fn read(&self, after: Offset, upto: Offset, interest: &Interest, limit: ReadLimit) -> Read<P> {
+        let upto = upto.min(self.last);
+        let first = self.first();
+        let gap =
+            (after.next() < first && after < upto).then(|| (after.next(), Offset(first.0 - 1).min(upto)));
+        let from = gap.map_or(after, |(_, end)| end.max(after));
+        let mut read = Read { entries: Vec::new(), upto, gap };
+        let mut bytes = 0;
+        let mut places = Places::new(self, from, upto, interest);
+        while let Some(offset) = places.next() {
+            let Some(entry) = self.entry(Offset(offset)) else { continue };
+            if !interest.covers(&entry.addressing) {
+                continue;
+            }
+            let full = read.entries.len() >= limit.events
+                || (bytes + entry.size > limit.bytes && !read.entries.is_empty());
+            if full {
+                read.upto = read.entries.last().map_or(from, |entry| entry.offset);
+                return read;
+            }
+            bytes += entry.size;
+            read.entries.push(Arc::clone(entry));
+        }
+        read
+    }
+
+    /// Everything after `after`, for whomever, oldest first, at most `max` entries.
+    pub fn tail(&self, after: Offset, max: usize) -> impl Iterator<Item = &Arc<Entry<P>>> {
+        let skip = (after.next().0).saturating_sub(self.first().0);
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.entries.len());
+        self.entries.range(skip..).take(max)
+    }
+
+    fn entry(&self, offset: Offset) -> Option<&Arc<Entry<P>>> {
+        let place = offset.0.checked_sub(self.first().0)?;
+        self.entries.get(usize::try_from(place).ok()?)
+    }
+}
+
+fn drop_front<K: std::hash::Hash + Eq>(index: &mut HashMap<K, VecDeque<u64>>, key: &K) {
+    let Some(listed) = index.get_mut(key) else { return };
+    listed.pop_front();
+    if listed.is_empty() {
+        index.remove(key);
+    }
+}
+
+/// The offsets that may be a reader's, in order and without doubles: a merge of the index lists of its rooms, of the
+/// broadcasts and of what is addressed to it alone.
+enum Places<'a> {
+    All(std::ops::RangeInclusive<u64>),
+    Lists { lists: Vec<std::collections::vec_deque::Iter<'a, u64>>, heads: Vec<u64>, upto: u64 },
+}
+
+impl<'a> Places<'a> {
+    fn new<P>(log: &'a Log<P>, after: Offset, upto: Offset, interest: &Interest) -> Self {
+        let Some(rooms) = &interest.rooms else { return Self::All(after.next().0..=upto.0) };
+        let addressed = interest.session.and_then(|session| log.by_addressee.get(&session));
+        let by_room = rooms.iter().filter_map(|room| log.by_room.get(room));
+        let mut lists = Vec::new();
+        let mut heads = Vec::new();
+        for list in std::iter::once(&log.broadcasts).chain(addressed).chain(by_room) {
+            let mut rest = list.range(list.partition_point(|offset| *offset <= after.0)..);
+            if let Some(head) = rest.next() {
+                heads.push(*head);
+                lists.push(rest);
+            }
+        }
+        Self::Lists { lists, heads, upto: upto.0 }
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        match self {
+            Self::All(range) => range.next(),
+            Self::Lists { lists, heads, upto } => {
+                let least = *heads.iter().min()?;
+                if least > *upto {
+                    return None;
+                }
+                let mut place = 0;
+                while place < heads.len() {
+                    if heads[place] != least {
+                        place += 1;
+                    } else if let Some(next) = lists[place].next() {
+                        heads[place] = *next;
+                        place += 1;
+                    } else {
+                        heads.swap_remove(place);
+                        lists.swap_remove(place);
+                    }
+                }
+                Some(least)
+            }
+        }
+    }
+}
