@@ -1,0 +1,191 @@
+//! What a client sends on its WebSocket, and how it is answered.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tricast_feed::{Draft, RoomSet, SessionId};
+
+use crate::publish::{PublishLimits, Written, json_fault, parse_rooms};
+use crate::{Fault, ws};
+
+/// The longest `ref` that is echoed, in bytes of JSON.
+const REF_LEN_MAX: usize = 66;
+
+/// A command.
+#[derive(Debug)]
+pub enum Op {
+    /// Publish one event.
+    Publish(Draft),
+    /// Be in these rooms too.
+    Join(RoomSet),
+    /// Be no longer in these rooms.
+    Leave(RoomSet),
+    /// Answer, so that I know you live.
+    Ping,
+}
+
+/// A command, and what its answer refers to.
+#[derive(Debug)]
+pub struct Command {
+    /// The client's own mark, echoed in the answer: a JSON string or number.
+    pub reference: Option<String>,
+    /// What to do, or what is wrong with it.
+    pub op: Result<Op, Fault>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    op: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "ref")]
+    reference: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomsOnly<'a> {
+    #[serde(borrow)]
+    rooms: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Reads a command. What can be understood of a wrong one is used to answer it.
+#[must_use]
+pub fn parse(text: &str, limits: PublishLimits, session: SessionId) -> Command {
+    let envelope: Envelope<'_> = match serde_json::from_str(text) {
+        Ok(envelope) => envelope,
+        Err(error) => return Command { reference: None, op: Err(json_fault("message", &error)) },
+    };
+    match reference(envelope.reference) {
+        Ok(reference) => {
+            let op = without_envelope(text)
+                .and_then(|rest| parse_op(envelope.op.as_deref(), &rest, limits, session));
+            Command { reference, op }
+        }
+        Err(fault) => Command { reference: None, op: Err(fault) },
+    }
+}
+
+fn reference(raw: Option<&RawValue>) -> Result<Option<String>, Fault> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(text) if text.len() > REF_LEN_MAX => Err(Fault::bad("ref", "longer than 64 characters")),
+        Some(text) if text.starts_with(['"', '-']) || text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Ok(Some(text.to_owned()))
+        }
+        Some(_) => Err(Fault::bad("ref", "expected a string or a number")),
+    }
+}
+
+/// The command's own fields, so that each operation can refuse what it does not know.
+fn without_envelope(text: &str) -> Result<String, Fault> {
+    let mut fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(text).map_err(|error| json_fault("message", &error))?;
+    fields.remove("op");
+    fields.remove("ref");
+    serde_json::to_string(&fields).map_err(|error| json_fault("message", &error))
+}
+
+fn parse_op(op: Option<&str>, fields: &str, limits: PublishLimits, session: SessionId) -> Result<Op, Fault> {
+    match op {
+        Some("publish") => {
+            let written: Written<'_> = read(fields)?;
+            Ok(Op::Publish(written.draft(limits, Some(session))?))
+        }
+        Some("join") => Ok(Op::Join(rooms(fields, limits)?)),
+        Some("leave") => Ok(Op::Leave(rooms(fields, limits)?)),
+        Some("ping") => read::<Nothing>(fields).map(|_| Op::Ping),
+        Some(_) => Err(Fault::bad("op", "expected publish, join, leave or ping")),
+        None => Err(Fault::bad("op", "missing")),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(fields: &'a str) -> Result<T, Fault> {
+    serde_json::from_str(fields).map_err(|error| json_fault("message", &error))
+}
+
+fn rooms(fields: &str, limits: PublishLimits) -> Result<RoomSet, Fault> {
+    let only: RoomsOnly<'_> = read(fields)?;
+    parse_rooms(only.rooms.iter().map(AsRef::as_ref), limits.rooms_max)
+}
+
+/// The answer to a command that was carried out. `fields` is more JSON with a leading comma, or empty.
+#[must_use]
+pub fn reply_ok(reference: Option<&str>, fields: &str) -> Vec<u8> {
+    ws::text_frame(format!("{{\"reply\":{},\"ok\":true{fields}}}", reference.unwrap_or("null")).as_bytes())
+}
+
+/// The answer to a command that was refused.
+#[must_use]
+pub fn reply_refused(reference: Option<&str>, fault: &Fault) -> Vec<u8> {
+    let mut out = format!(
+        "{{\"reply\":{},\"ok\":false,\"reason\":\"{}\",\"detail\":",
+        reference.unwrap_or("null"),
+        fault.reason.name()
+    )
+    .into_bytes();
+    crate::json::push_string(&mut out, &fault.to_string());
+    out.push(b'}');
+    ws::text_frame(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: PublishLimits = PublishLimits { batch_max: 3, rooms_max: 2, depth_max: 4 };
+
+    fn command(text: &str) -> Command {
+        parse(text, LIMITS, SessionId(9))
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let publish = command(r#"{"op":"publish","ref":7,"data":{"a":1},"rooms":["x"]}"#);
+        assert_eq!(publish.reference.as_deref(), Some("7"));
+        let Ok(Op::Publish(draft)) = publish.op else { panic!("{:?}", publish.op) };
+        assert_eq!((draft.from, draft.data.as_ref()), (Some(SessionId(9)), br#"{"a":1}"#.as_ref()));
+        assert!(
+            matches!(command(r#"{"op":"join","rooms":["x","y"],"ref":"r"}"#).op, Ok(Op::Join(set)) if set.len() == 2)
+        );
+        assert!(matches!(command(r#"{"op":"leave","rooms":["x"]}"#).op, Ok(Op::Leave(_))));
+        assert!(matches!(command(r#"{"op":"ping"}"#).op, Ok(Op::Ping)));
+    }
+
+    #[test]
+    fn faults_name_the_field_and_keep_the_reference() {
+        for (text, start, reference) in [
+            ("nonsense", "message: expected", None),
+            ("[]", "message: ", None),
+            (r#"{"ref":1}"#, "op: missing", Some("1")),
+            (r#"{"op":"jump","ref":"a"}"#, "op: expected", Some("\"a\"")),
+            (r#"{"op":"join","ref":1,"rooms":["/"]}"#, "rooms[0]: not a room", Some("1")),
+            (r#"{"op":"join","rooms":["a","b","c"]}"#, "rooms: 3 names", None),
+            (r#"{"op":"ping","more":1}"#, "message: unknown field `more`", None),
+            (r#"{"op":"publish","data":1,"rom":[]}"#, "message: unknown field `rom`", None),
+            (r#"{"op":"ping","ref":{}}"#, "ref: expected", None),
+            (&format!(r#"{{"op":"ping","ref":"{}"}}"#, "x".repeat(65)), "ref: longer", None),
+        ] {
+            let command = command(text);
+            let told = command.op.expect_err(text).to_string();
+            assert!(told.starts_with(start), "{text}: {told}");
+            assert_eq!(command.reference.as_deref(), reference, "{text}");
+        }
+    }
+
+    #[test]
+    fn golden_replies() {
+        assert_eq!(
+            reply_ok(Some("7"), ",\"rooms\":[]"),
+            ws::text_frame(br#"{"reply":7,"ok":true,"rooms":[]}"#)
+        );
+        assert_eq!(
+            reply_refused(None, &Fault::bad("op", "missing")),
+            ws::text_frame(br#"{"reply":null,"ok":false,"reason":"bad_request","detail":"op: missing"}"#)
+        );
+    }
+}
