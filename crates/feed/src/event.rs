@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ConflationKey, EventType, Offset, RoomSet, SessionId};
+use crate::{ConflationKey, EventType, Offset, Room, RoomSet, SessionId};
 
 /// Milliseconds: since the Unix epoch for a time, plain for a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -66,18 +66,38 @@ pub struct Interest {
     pub session: Option<SessionId>,
     /// The rooms; `None` means every room.
     pub rooms: Option<RoomSet>,
+    /// Rooms that were joined while the log was already here: an event of such a room counts from the next offset on,
+    /// also for a subscriber that still has older events to read.
+    pub joined: Vec<(Room, Offset)>,
 }
 
 impl Interest {
     /// A session in its rooms.
     #[must_use]
     pub fn of(session: SessionId, rooms: RoomSet) -> Self {
-        Self { session: Some(session), rooms: Some(rooms) }
+        Self { session: Some(session), rooms: Some(rooms), joined: Vec::new() }
     }
 
-    /// Whether an event so addressed is for this subscriber.
+    /// Every room, for nobody in particular.
     #[must_use]
-    pub fn covers(&self, addressing: &Addressing) -> bool {
+    pub fn everything() -> Self {
+        Self { session: None, rooms: None, joined: Vec::new() }
+    }
+
+    /// The same session after a join and a leave at `now`, the newest offset that there is.
+    #[must_use]
+    pub fn changed(&self, join: &[Room], leave: &[Room], now: Offset) -> Self {
+        let before = self.rooms.clone().unwrap_or_default();
+        let rooms = before.changed(join, leave);
+        let fresh = join.iter().filter(|room| !before.contains(room)).map(|room| (room.clone(), now));
+        let kept = self.joined.iter().cloned().chain(fresh).filter(|(room, _)| rooms.contains(room));
+        let joined = kept.collect();
+        Self { session: self.session, rooms: Some(rooms), joined }
+    }
+
+    /// Whether an event at `offset` and so addressed is for this subscriber.
+    #[must_use]
+    pub fn covers(&self, addressing: &Addressing, offset: Offset) -> bool {
         if addressing.to.is_some() {
             return addressing.to == self.session;
         }
@@ -85,6 +105,47 @@ impl Interest {
             return false;
         }
         let Some(rooms) = &self.rooms else { return true };
-        addressing.rooms.is_empty() || addressing.rooms.iter().any(|room| rooms.contains(room))
+        addressing.rooms.is_empty()
+            || addressing.rooms.iter().any(|room| rooms.contains(room) && self.had_joined(room, offset))
+    }
+
+    fn had_joined(&self, room: &Room, offset: Offset) -> bool {
+        self.joined.iter().all(|(late, since)| late != room || offset > *since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> Room {
+        Room::new(name).unwrap()
+    }
+
+    fn to(name: &str) -> Addressing {
+        Addressing { rooms: RoomSet::new(vec![room(name)]), ..Addressing::default() }
+    }
+
+    #[test]
+    fn a_late_join_counts_from_the_next_offset() {
+        let interest = Interest::of(SessionId(1), RoomSet::new(vec![room("a")]));
+        let later = interest.changed(&[room("b"), room("a")], &[], Offset(10));
+        assert!(later.covers(&to("a"), Offset(3)), "a was there from the start");
+        assert!(!later.covers(&to("b"), Offset(10)) && later.covers(&to("b"), Offset(11)));
+        let left = later.changed(&[], &[room("b")], Offset(20));
+        assert!(!left.covers(&to("b"), Offset(15)) && left.joined.is_empty());
+        let back = left.changed(&[room("b")], &[], Offset(30));
+        assert!(!back.covers(&to("b"), Offset(15)) && back.covers(&to("b"), Offset(31)));
+    }
+
+    #[test]
+    fn except_and_to_hold() {
+        let interest = Interest::of(SessionId(1), RoomSet::default());
+        let except = |session| Addressing { except: Some(SessionId(session)), ..Addressing::default() };
+        let only = |session| Addressing { to: Some(SessionId(session)), ..Addressing::default() };
+        assert!(!interest.covers(&except(1), Offset(1)) && interest.covers(&except(2), Offset(1)));
+        assert!(interest.covers(&only(1), Offset(1)) && !interest.covers(&only(2), Offset(1)));
+        assert!(!Interest::everything().covers(&only(2), Offset(1)));
+        assert!(Interest::everything().covers(&to("any"), Offset(1)));
     }
 }

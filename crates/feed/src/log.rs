@@ -237,7 +237,7 @@ impl<P> Log<P> {
         let mut places = Places::new(self, from, upto, interest);
         while let Some(offset) = places.next() {
             let Some(entry) = self.entry(Offset(offset)) else { continue };
-            if !interest.covers(&entry.addressing) {
+            if !interest.covers(&entry.addressing, entry.offset) {
                 continue;
             }
             let full = read.entries.len() >= limit.events

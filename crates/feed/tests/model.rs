@@ -88,7 +88,7 @@ impl Model {
     }
 
     fn covered(&self, offset: u64, interest: &Interest) -> bool {
-        interest.covers(&self.all[offset as usize - 1].0)
+        interest.covers(&self.all[offset as usize - 1].0, Offset(offset))
     }
 }
 
@@ -248,7 +248,7 @@ fn a_history_page_sees_every_room_but_nothing_addressed_to_one_session() {
     world.publish(&[0], None, None, 1);
     world.publish(&[], None, Some(1), 1);
     world.publish(&[], Some(2), None, 1);
-    let everything = Interest { session: None, rooms: None };
+    let everything = Interest::everything();
     let read =
         world.log.read(Offset::ZERO, world.log.last(), &everything, ReadLimit { events: 10, bytes: 100 });
     let offsets: Vec<u64> = read.entries.iter().map(|entry| entry.offset.0).collect();
