@@ -1,0 +1,200 @@
+//! A TCP forwarder that stands in front of a server and listens in.
+//!
+//! The tap forwards bytes unchanged in both directions, and reads along on the client's side: a request for
+//! `/v1/feeds/{ns}/(poll|sse|ws)` with a `label` puts its connection on the *lane* of that name until the next
+//! request on it. Per lane there are totals and the latest bytes of each direction, and a lane can be cut: its
+//! connections are reset, and its requests refused until a deadline, as a broken network would do.
+//!
+//! It is not an HTTP proxy: it changes nothing, adds no header, and forwards what it cannot parse just the same.
+//! It speaks no TLS, and it is the first piece of the lab's fault proxy, whose conditions take their place at the
+//! gate in `copy`.
+//!
+//! Start reading at [`Tap::run`], then `gate`, then `board`, which decides.
+//!
+//! Invariants:
+//! 1. Bytes leave as they came, in order, or the connection ends with a reset.
+//! 2. A request of a cut lane never reaches the server whole.
+//! 3. A connection holds at most one piece a direction and one head; all lanes together at most
+//!    [`LANES_MAX`] × 2 × [`RING_BYTES_MAX`].
+
+mod board;
+mod chunked;
+mod copy;
+mod gate;
+mod label;
+mod ring;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use board::Board;
+use gate::{DownGate, UpGate};
+use scan::Scanner;
+
+pub use board::{LANES_MAX, Totals, Wire};
+pub use copy::{HALF_CLOSED_MAX, PIECE_BYTES_MAX};
+pub use label::{LABEL_CHARS_MAX, Label};
+pub use ring::{Direction, Piece, RING_BYTES_MAX, RING_PIECES_MAX};
+pub use scan::HEAD_BYTES_MAX;
+
+/// The most connections at once. One more is reset as soon as it is accepted.
+pub const CONNECTIONS_MAX: usize = 4096;
+
+/// How long the tap waits for the server to accept a connection.
+pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the tap pauses after the system refused to accept a connection, as it does out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long open connections may go on after the tap was told to stop. The server ends them; this only bounds it.
+pub const STOP_WAIT: Duration = Duration::from_secs(2);
+
+/// What the connections of a tap share.
+#[derive(Debug, Default)]
+struct Shared {
+    board: Mutex<Board>,
+}
+
+/// The board is consistent between any two of its calls, so a panic elsewhere does not spoil it.
+fn locked(shared: &Shared) -> MutexGuard<'_, Board> {
+    shared.board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A bound tap, which does nothing before [`Tap::run`].
+#[derive(Debug)]
+pub struct Tap {
+    listener: StdListener,
+    local: SocketAddr,
+    upstream: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// What can be asked of a tap while it runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    shared: Arc<Shared>,
+}
+
+impl Lanes {
+    /// Resets all connections of a lane now, and refuses its requests in the same way for `length`. A later call
+    /// replaces an earlier one.
+    pub fn cut(&self, label: &Label, length: Duration) {
+        locked(&self.shared).cut(label, Instant::now(), length);
+    }
+
+    /// Resets all connections of a lane once.
+    pub fn kill(&self, label: &Label) {
+        locked(&self.shared).kill(label);
+    }
+
+    /// What passed on a lane after piece `since`, as far as it is retained; `None` for a lane that was never seen
+    /// or is forgotten.
+    #[must_use]
+    pub fn wire(&self, label: &Label, since: u64) -> Option<Wire> {
+        locked(&self.shared).wire(label, since)
+    }
+}
+
+impl Tap {
+    /// Listens on `listen`; port 0 takes a free one. Connections will go to `upstream`.
+    ///
+    /// # Errors
+    /// What the system says to the address.
+    pub fn bind(listen: SocketAddr, upstream: SocketAddr) -> io::Result<Self> {
+        let listener = StdListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        let local = listener.local_addr()?;
+        Ok(Self { listener, local, upstream, shared: Arc::default() })
+    }
+
+    /// Where the tap listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What can be asked of this tap while it runs.
+    #[must_use]
+    pub fn lanes(&self) -> Lanes {
+        Lanes { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Forwards until `shutdown` resolves; then accepts nothing more, and gives open connections [`STOP_WAIT`].
+    /// Needs a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// If the runtime does not take the socket. A connection that fails ends alone.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = TcpListener::from_std(self.listener)?;
+        let mut connections = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(_) = connections.join_next() => {}
+                client = accepted(&listener) => {
+                    if connections.len() >= CONNECTIONS_MAX {
+                        copy::reset(&client);
+                    } else {
+                        connections.spawn(forward(client, self.upstream, Arc::clone(&self.shared)));
+                    }
+                }
+            }
+        }
+        drop(listener);
+        // Past the wait, dropping the set ends what is left.
+        let emptied = async { while connections.join_next().await.is_some() {} };
+        let _late = timeout(STOP_WAIT, emptied).await;
+        Ok(())
+    }
+}
+
+/// The next connection. A refusal by the system is logged and waited out, not passed on.
+async fn accepted(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => return client,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection, from accept to close.
+async fn forward(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>) {
+    match connected(&client, upstream).await {
+        Ok(server) => {
+            let (id, severed) = locked(&shared).open();
+            let up = UpGate { shared: Arc::clone(&shared), id, scanner: Scanner::new() };
+            let down = DownGate { shared: Arc::clone(&shared), id };
+            copy::relay(client, server, up, down, &severed).await;
+            locked(&shared).close(id);
+        }
+        Err(error) => {
+            tracing::warn!(%error, %upstream, "the server behind the tap is not there");
+            copy::reset(&client);
+        }
+    }
+}
+
+/// The connection to the server. Neither side waits to fill its segments: the tap must add no delay of its own.
+async fn connected(client: &TcpStream, upstream: SocketAddr) -> io::Result<TcpStream> {
+    client.set_nodelay(true)?;
+    let server = timeout(CONNECT_WAIT, TcpStream::connect(upstream)).await??;
+    server.set_nodelay(true)?;
+    Ok(server)
+}
