@@ -1,1 +1,45 @@
-//! The async shell round the feed: sessions, subscribers, fan-out per worker, the Engine seam
+//! The async shell round the feed: who is subscribed, and how what was published reaches them.
+//!
+//! A process has one [`Shared`]: the [`Engine`] that orders events, the logs, the sessions. Each worker thread has one
+//! [`Hub`] with the subscribers of its connections. Publishing appends to the log under one short lock and wakes each
+//! worker at most once; the worker then makes a *pass*: it takes all that is new, joins it once for each audience and
+//! way out, and hands the same bytes to everyone who stands at the previous head.
+//!
+//! What it is not: there is no HTTP here and no socket. A [`Stream`] gives bytes and a [`Waiting`](poll::Waiting) poll gives an
+//! answer; what carries them is the server's affair. That is the seam where a way out that owns its socket fits in:
+//! one subscriber record, the way out behind it (`out.rs`).
+//!
+//! Start reading at `worker/mod.rs`.
+//!
+//! Invariants:
+//!
+//! 1. A subscriber is a cursor into the log and at most one joined buffer; what it lags is not kept for it.
+//! 2. A live subscriber has everything up to its worker's head; one that is behind has everything up to its cursor.
+//! 3. Nothing is delivered twice or out of order; what cannot be delivered any more is told as a gap.
+//! 4. A subscriber's slot, its room in the audiences and its session are given back when its stream is dropped.
+
+mod clock;
+mod engine;
+mod feeds;
+mod idempotency;
+mod join;
+mod limits;
+mod mailbox;
+mod out;
+mod session;
+mod shared;
+mod stream;
+mod way;
+mod worker;
+
+pub mod poll;
+
+pub use clock::{Clock, system_now};
+pub use engine::{Appended, Batch, Engine, EngineError, Health, IdempotencyKey, MemoryEngine};
+pub use feeds::{Feed, FeedState, Feeds};
+pub use limits::Limits;
+pub use session::SessionError;
+pub use shared::Shared;
+pub use stream::{Handle, Stream};
+pub use way::Way;
+pub use worker::{Hub, Wish};

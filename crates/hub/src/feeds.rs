@@ -1,0 +1,200 @@
+//! The logs of the process, and their state.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tricast_feed::{
+    Addressing, After, ConflationKey, Cursor, Epoch, Interest, Log, Millis, Namespace, Offset, Read,
+    ReadLimit, Reason, Retention, Start,
+};
+use tricast_wire::Fault;
+use tricast_wire::event::{Encoded, Prepared};
+
+use crate::Way;
+use crate::mailbox::Link;
+use crate::shared::lock;
+
+/// One namespace's log, shared by all workers.
+#[derive(Debug)]
+pub struct Feed {
+    namespace: Namespace,
+    epoch: Epoch,
+    log: Mutex<Log<Encoded>>,
+    links: RwLock<Vec<Arc<Link>>>,
+    subscribers: [AtomicUsize; 3],
+}
+
+/// What a namespace looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedState {
+    /// The oldest retained offset.
+    pub first: Offset,
+    /// The cursor of somebody who has everything.
+    pub cursor: Cursor,
+    /// Retained events.
+    pub events: usize,
+    /// Memory that their encodings hold, in bytes.
+    pub bytes: usize,
+    /// Subscribers, in the order of [`Way::ALL`].
+    pub subscribers: [usize; 3],
+}
+
+/// One event that has been prepared for its log.
+pub(crate) struct Ready {
+    pub(crate) prepared: Prepared,
+    pub(crate) addressing: Addressing,
+    pub(crate) key: Option<ConflationKey>,
+}
+
+impl Feed {
+    fn new(namespace: Namespace, epoch: Epoch, retention: Retention) -> Self {
+        Self {
+            namespace,
+            epoch,
+            log: Mutex::new(Log::new(epoch, retention)),
+            links: RwLock::default(),
+            subscribers: Default::default(),
+        }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The life of its log.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest offset.
+    pub fn last(&self) -> Offset {
+        lock(&self.log).last()
+    }
+
+    /// Appends a batch in one piece and tells every worker. Gives the offset of its first event.
+    pub(crate) fn append(&self, now: Millis, batch: Vec<Ready>) -> Offset {
+        let mut log = lock(&self.log);
+        let first = log.last().next();
+        for ready in batch {
+            log.append(now, ready.addressing, ready.key, |offset, time| {
+                let encoded = ready.prepared.encode(self.epoch, offset, time);
+                let size = encoded.size();
+                (encoded, size)
+            });
+        }
+        log.expire(now);
+        drop(log);
+        self.tell();
+        first
+    }
+
+    fn tell(&self) {
+        let links = self.links.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        links.iter().for_each(|link| link.news());
+    }
+
+    /// Drops what is too old.
+    pub(crate) fn expire(&self, now: Millis) {
+        lock(&self.log).expire(now);
+    }
+
+    /// From now on the worker behind this link hears of news.
+    pub(crate) fn link(&self, link: Arc<Link>) {
+        self.links.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(link);
+    }
+
+    /// Where a reader starts.
+    pub fn start(&self, after: After) -> Start {
+        lock(&self.log).start(after)
+    }
+
+    /// Reads from the log; see [`Log::read`].
+    pub fn read(&self, after: Offset, upto: Offset, interest: &Interest, limit: ReadLimit) -> Read<Encoded> {
+        lock(&self.log).read(after, upto, interest, limit)
+    }
+
+    /// Looks at the log under its lock.
+    pub(crate) fn with_log<T>(&self, look: impl FnOnce(&Log<Encoded>) -> T) -> T {
+        look(&lock(&self.log))
+    }
+
+    pub(crate) fn enter(&self, way: Way) {
+        self.subscribers[way.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave(&self, way: Way) {
+        self.subscribers[way.index()].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the namespace looks like now.
+    pub fn state(&self) -> FeedState {
+        let log = lock(&self.log);
+        FeedState {
+            first: log.first(),
+            cursor: log.cursor(),
+            events: log.len(),
+            bytes: log.bytes(),
+            subscribers: Way::ALL.map(|way| self.subscribers[way.index()].load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// All feeds of the process.
+#[derive(Debug)]
+pub struct Feeds {
+    by_name: RwLock<HashMap<Namespace, Arc<Feed>>>,
+    retention: Retention,
+    dynamic: bool,
+    namespaces_max: usize,
+}
+
+impl Feeds {
+    /// The declared namespaces. With `dynamic`, others are made on first use, up to `namespaces_max`.
+    pub fn new(
+        declared: &[(Namespace, Retention)],
+        retention: Retention,
+        dynamic: bool,
+        namespaces_max: usize,
+    ) -> Self {
+        let feed = |(name, retention): &(Namespace, Retention)| {
+            (name.clone(), Arc::new(Feed::new(name.clone(), crate::shared::random_epoch(), *retention)))
+        };
+        let by_name = RwLock::new(declared.iter().map(feed).collect());
+        Self { by_name, retention, dynamic, namespaces_max }
+    }
+
+    /// The feed of this name.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] if it is neither declared nor can be made.
+    pub fn find(&self, namespace: &Namespace) -> Result<Arc<Feed>, Fault> {
+        let by_name = self.by_name.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(feed) = by_name.get(namespace) {
+            return Ok(Arc::clone(feed));
+        }
+        drop(by_name);
+        if self.dynamic { self.make(namespace) } else { Err(no_namespace("there is no such namespace")) }
+    }
+
+    fn make(&self, namespace: &Namespace) -> Result<Arc<Feed>, Fault> {
+        let mut by_name = self.by_name.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if by_name.len() >= self.namespaces_max && !by_name.contains_key(namespace) {
+            return Err(no_namespace("no room for another namespace"));
+        }
+        let feed = by_name.entry(namespace.clone()).or_insert_with(|| {
+            Arc::new(Feed::new(namespace.clone(), crate::shared::random_epoch(), self.retention))
+        });
+        Ok(Arc::clone(feed))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Feed>> {
+        self.by_name.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+fn no_namespace(detail: &str) -> Fault {
+    Fault { reason: Reason::NotFound, field: Some("namespace".to_owned()), detail: detail.to_owned() }
+}

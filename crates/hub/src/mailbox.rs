@@ -1,0 +1,85 @@
+//! How other threads reach a worker: a flag for each feed that has news, and a few orders about single subscribers.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+use tricast_feed::{Interest, Reason};
+
+use crate::worker::Key;
+
+/// An order about one subscriber, or about all.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// The subscriber ends for this reason.
+    End(Key, Reason),
+    /// The subscriber's session has other rooms now.
+    Rooms(Key, Interest),
+    /// Every subscriber ends, one by one.
+    Drain,
+}
+
+/// What has come in for a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    /// Feeds with news, by the worker's own index.
+    pub(crate) feeds: Vec<usize>,
+    /// Orders in the order in which they came. At most a few a session.
+    pub(crate) orders: Vec<Order>,
+}
+
+/// One worker's mailbox.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    notify: Notify,
+}
+
+impl Mailbox {
+    /// Waits until something may be there.
+    pub(crate) async fn wait(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Takes all that has come.
+    pub(crate) fn take(&self) -> Inbox {
+        std::mem::take(&mut *crate::shared::lock(&self.inbox))
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        crate::shared::lock(&self.inbox).orders.push(order);
+        self.notify.notify_one();
+    }
+
+    fn news(&self, feed: usize) {
+        crate::shared::lock(&self.inbox).feeds.push(feed);
+        self.notify.notify_one();
+    }
+}
+
+/// Joins a feed to a worker that has subscribers of it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    index: usize,
+    dirty: AtomicBool,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Link {
+    pub(crate) fn new(index: usize, mailbox: Arc<Mailbox>) -> Self {
+        Self { index, dirty: AtomicBool::new(false), mailbox }
+    }
+
+    /// Wakes the worker, unless it has been woken for this feed and has not looked yet.
+    pub(crate) fn news(&self) {
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.mailbox.news(self.index);
+        }
+    }
+
+    /// The worker is about to look. To be called before it reads the log, so that nothing between is missed.
+    pub(crate) fn seen(&self) {
+        self.dirty.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,188 @@
+//! The way out behind a subscriber record: what the hub hands over, and what carries it away.
+//!
+//! A [`Pipe`] holds at most one joined buffer and a bounded number of answers; whoever carries it takes them and asks
+//! again. A [`Parked`] poll holds its one answer. A way out that owns its socket would stand beside these two.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+use tricast_wire::notice::Sync;
+
+/// How far a pipe's end has come.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// It goes on.
+    Open,
+    /// These are its last bytes.
+    Last(Bytes),
+    /// It has ended.
+    Over,
+}
+
+/// A stream's way out.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    /// The joined buffer that waits to be taken.
+    slot: Option<Bytes>,
+    /// The second in which the slot was filled.
+    filled_at: u64,
+    /// Answers to commands.
+    replies: VecDeque<Bytes>,
+    /// The answer to the newest ping; older ones need none (RFC 6455, section 5.5.3).
+    pong: Option<Bytes>,
+    pub(crate) ending: Ending,
+    waker: Option<Waker>,
+    /// Wakes whoever waits for room for a reply.
+    room_waker: Option<Waker>,
+    /// The second in which the client was last heard.
+    pub(crate) heard_at: u64,
+}
+
+impl Pipe {
+    pub(crate) fn new(opening: Bytes, now: u64) -> Self {
+        Self {
+            slot: Some(opening),
+            filled_at: now,
+            replies: VecDeque::new(),
+            pong: None,
+            ending: Ending::Open,
+            waker: None,
+            room_waker: None,
+            heard_at: now,
+        }
+    }
+
+    /// Whether a buffer can be handed over.
+    pub(crate) fn is_free(&self) -> bool {
+        self.slot.is_none() && matches!(self.ending, Ending::Open)
+    }
+
+    /// For how many seconds the buffer has not been taken.
+    pub(crate) fn stalled_secs(&self, now: u64) -> u64 {
+        if self.slot.is_some() { now.saturating_sub(self.filled_at) } else { 0 }
+    }
+
+    pub(crate) fn fill(&mut self, bytes: Bytes, now: u64) {
+        self.slot = Some(bytes);
+        self.filled_at = now;
+        self.wake();
+    }
+
+    pub(crate) fn reply(&mut self, bytes: Bytes) {
+        self.replies.push_back(bytes);
+        self.wake();
+    }
+
+    pub(crate) fn pong(&mut self, bytes: Bytes) {
+        self.pong = Some(bytes);
+        self.wake();
+    }
+
+    pub(crate) fn has_room(&self, replies_max: usize) -> bool {
+        self.replies.len() < replies_max || !matches!(self.ending, Ending::Open)
+    }
+
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
+        self.room_waker = Some(waker.clone());
+    }
+
+    /// Ends the pipe after what it holds.
+    pub(crate) fn end(&mut self, last: Bytes) {
+        if matches!(self.ending, Ending::Open) {
+            self.ending = Ending::Last(last);
+            self.wake();
+        }
+    }
+
+    /// What is to be written next of what the pipe holds.
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
+        self.take_replies().or_else(|| self.slot.take())
+    }
+
+    fn take_replies(&mut self) -> Option<Bytes> {
+        if self.replies.is_empty() {
+            return self.pong.take();
+        }
+        let mut joined = BytesMut::new();
+        self.pong
+            .take()
+            .into_iter()
+            .chain(self.replies.drain(..))
+            .for_each(|bytes| joined.extend_from_slice(&bytes));
+        if let Some(waker) = self.room_waker.take() {
+            waker.wake();
+        }
+        Some(joined.freeze())
+    }
+
+    /// The last bytes, once.
+    pub(crate) fn take_last(&mut self) -> Option<Bytes> {
+        match std::mem::replace(&mut self.ending, Ending::Over) {
+            Ending::Last(last) => Some(last),
+            Ending::Open | Ending::Over => None,
+        }
+    }
+
+    pub(crate) fn park(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    pub(crate) fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+        if !matches!(self.ending, Ending::Open)
+            && let Some(waker) = self.room_waker.take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// A poll that waits.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    /// Told in the answer, where the client must know.
+    pub(crate) sync: Option<Sync>,
+    /// Events in the answer at most.
+    pub(crate) events_max: usize,
+    /// The answer, once there is one.
+    answer: Option<Bytes>,
+    waker: Option<Waker>,
+}
+
+impl Parked {
+    pub(crate) fn new(sync: Option<Sync>, events_max: usize) -> Self {
+        Self { sync, events_max, answer: None, waker: None }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    pub(crate) fn answer(&mut self, answer: Bytes) {
+        self.answer = Some(answer);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn take(&mut self, waker: &Waker) -> Option<Bytes> {
+        if self.answer.is_none() {
+            self.waker = Some(waker.clone());
+        }
+        self.answer.take()
+    }
+}
+
+/// What carries a subscriber's bytes away.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// A stream.
+    Pipe(Pipe),
+    /// A poll.
+    Parked(Parked),
+}

@@ -1,0 +1,236 @@
+//! The subscriber records of a worker, and the feeds that they follow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Namespace, Offset, Reason, SessionId};
+use tricast_wire::notice::{Close, Notice};
+use tricast_wire::{Fault, ws};
+
+use crate::feeds::Feed;
+use crate::join::notice_bytes;
+use crate::mailbox::{Link, Mailbox, Order};
+use crate::out::{Out, Pipe};
+use crate::worker::Key;
+use crate::{Shared, Way};
+
+/// Where a subscriber stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It has everything up to the head of its feed, and the next pass serves it.
+    Live,
+    /// It has everything up to this offset, and reads the log by itself.
+    Behind(Offset),
+}
+
+/// One subscriber.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) serial: u64,
+    pub(crate) feed: usize,
+    pub(crate) way: Way,
+    pub(crate) audience: AudienceKey,
+    /// Its place in the audience's list of members.
+    pub(crate) seat: usize,
+    pub(crate) session: SessionId,
+    pub(crate) interest: Interest,
+    pub(crate) place: Place,
+    /// Whether it has been live: then what it misses is its own slowness.
+    pub(crate) was_live: bool,
+    /// Whether it stands in the list of those that wait for the next pass.
+    pub(crate) is_waiting: bool,
+    pub(crate) out: Out,
+}
+
+/// A feed that this worker has subscribers of.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) link: Arc<Link>,
+    /// Everything up to here has been through a pass.
+    pub(crate) head: Offset,
+    pub(crate) audiences: Audiences,
+    /// The members of each audience, by its key.
+    pub(crate) members: Vec<Vec<usize>>,
+    pub(crate) by_session: HashMap<SessionId, Key>,
+    /// Subscribers that cannot be served before the next pass: they started after the head.
+    pub(crate) waiting: Vec<Key>,
+    /// Counts passes, to begin each with another subscriber.
+    pub(crate) passes: usize,
+}
+
+impl Local {
+    pub(crate) fn cursor(&self, offset: Offset) -> Cursor {
+        Cursor { epoch: self.feed.epoch(), offset }
+    }
+
+    pub(crate) fn sit(&mut self, audience: AudienceKey, index: usize) -> usize {
+        let place = audience.0 as usize;
+        if self.members.len() <= place {
+            self.members.resize_with(place + 1, Vec::new);
+        }
+        self.members[place].push(index);
+        self.members[place].len() - 1
+    }
+
+    /// Takes a member from its seat. Gives the member that sits there now, if another one moved.
+    pub(crate) fn stand_up(&mut self, audience: AudienceKey, seat: usize) -> Option<usize> {
+        let members = &mut self.members[audience.0 as usize];
+        members.swap_remove(seat);
+        let moved = members.get(seat).copied();
+        self.audiences.leave(audience);
+        moved
+    }
+}
+
+/// All that a worker knows.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) subscribers: Slab<Subscriber>,
+    pub(crate) locals: Vec<Local>,
+    by_name: HashMap<Namespace, usize>,
+    serial: u64,
+    /// Seconds since the hub was started.
+    pub(crate) second: u64,
+    pub(crate) is_draining: bool,
+}
+
+impl State {
+    pub(crate) fn new(shared: Arc<Shared>, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            shared,
+            mailbox,
+            subscribers: Slab::new(),
+            locals: Vec::new(),
+            by_name: HashMap::new(),
+            serial: 0,
+            second: 0,
+            is_draining: false,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    /// This worker's view of a feed. The link is made before the head is read, so that nothing between is missed.
+    pub(crate) fn local(&mut self, namespace: &Namespace) -> Result<usize, Fault> {
+        if let Some(index) = self.by_name.get(namespace) {
+            return Ok(*index);
+        }
+        let feed = self.shared.feeds.find(namespace)?;
+        self.shared.engine.follow(&feed);
+        let index = self.locals.len();
+        let link = Arc::new(Link::new(index, Arc::clone(&self.mailbox)));
+        feed.link(Arc::clone(&link));
+        let head = feed.last();
+        self.locals.push(Local {
+            feed,
+            link,
+            head,
+            audiences: Audiences::default(),
+            members: Vec::new(),
+            by_session: HashMap::new(),
+            waiting: Vec::new(),
+            passes: 0,
+        });
+        self.by_name.insert(namespace.clone(), index);
+        Ok(index)
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    pub(crate) fn find(&mut self, key: Key) -> Option<&mut Subscriber> {
+        self.subscribers.get_mut(key.index).filter(|subscriber| subscriber.serial == key.serial)
+    }
+
+    pub(crate) fn pipe(&mut self, key: Key) -> Option<&mut Pipe> {
+        match &mut self.find(key)?.out {
+            Out::Pipe(pipe) => Some(pipe),
+            Out::Parked(_) => None,
+        }
+    }
+
+    /// Forgets a subscriber and gives everything back that it held.
+    pub(crate) fn remove(&mut self, key: Key) {
+        if self.find(key).is_none() {
+            return;
+        }
+        let gone = self.subscribers.remove(key.index);
+        self.leave_seat(gone.feed, gone.audience, gone.seat);
+        let local = &mut self.locals[gone.feed];
+        if local.by_session.get(&gone.session) == Some(&key) {
+            local.by_session.remove(&gone.session);
+        }
+        local.feed.leave(gone.way);
+        self.shared.detach(gone.session, key);
+        self.shared.dismiss();
+    }
+
+    fn leave_seat(&mut self, feed: usize, audience: AudienceKey, seat: usize) {
+        let moved = self.locals[feed].stand_up(audience, seat);
+        if let Some(moved) = moved.and_then(|index| self.subscribers.get_mut(index)) {
+            moved.seat = seat;
+        }
+    }
+
+    /// Carries out an order.
+    pub(crate) fn obey(&mut self, order: Order) {
+        match order {
+            Order::End(key, reason) => self.end(key, &Close::new(reason, reason.title())),
+            Order::Rooms(key, interest) => self.change_rooms(key, interest),
+            Order::Drain => self.is_draining = true,
+        }
+    }
+
+    fn change_rooms(&mut self, key: Key, interest: Interest) {
+        let Some(subscriber) = self.find(key) else { return };
+        let (feed, audience, seat) = (subscriber.feed, subscriber.audience, subscriber.seat);
+        self.leave_seat(feed, audience, seat);
+        let rooms = interest.rooms.clone().unwrap_or_default();
+        let audience = self.locals[feed].audiences.enter(&rooms);
+        let seat = self.locals[feed].sit(audience, key.index);
+        let head = self.locals[feed].head;
+        let Some(subscriber) = self.find(key) else { return };
+        (subscriber.audience, subscriber.seat, subscriber.interest) = (audience, seat, interest);
+        if subscriber.place == Place::Live {
+            subscriber.place = Place::Behind(head);
+        }
+        self.nudge(key);
+    }
+
+    /// Ends a subscriber: a stream after what it holds, a poll with an answer at once.
+    pub(crate) fn end(&mut self, key: Key, close: &Close) {
+        let Some(subscriber) = self.find(key) else { return };
+        let way = subscriber.way;
+        match &mut subscriber.out {
+            Out::Pipe(pipe) => pipe.end(last_bytes(way, close)),
+            Out::Parked(_) => {
+                // A poll that is merely replaced is answered empty: its client has opened the next one itself.
+                let notices = if close.reason == Reason::Replaced {
+                    vec![]
+                } else {
+                    vec![Notice::Close(close.clone())]
+                };
+                self.answer_without_events(key, &notices);
+            }
+        }
+    }
+}
+
+/// The last bytes of a stream: the notice, and on a WebSocket the close frame.
+fn last_bytes(way: Way, close: &Close) -> bytes::Bytes {
+    let notice = notice_bytes(way, &Notice::Close(close.clone()));
+    if way != Way::Ws {
+        return notice;
+    }
+    let mut last = notice.to_vec();
+    last.extend_from_slice(&ws::close_frame(close.reason.close_code(), close.reason.name()));
+    bytes::Bytes::from(last)
+}
