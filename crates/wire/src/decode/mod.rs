@@ -19,8 +19,10 @@ pub use notice::{Beat, Close, Gap, Notice, Sync, SyncState};
 pub use problem::Problem;
 pub use sse::{SseDecoder, SseEvent, SseItem, TooLong};
 
+/// The core's words that a client's user meets, so that a client needs no other crate for them.
+pub use tricast_feed::{After, Cursor, Epoch, Offset, Reason, Retry};
+
 use serde::{Deserialize, Deserializer};
-use tricast_feed::Cursor;
 
 /// Reads a cursor's text inside JSON. A cursor that does not parse is an error: it would break the resume.
 fn cursor<'de, D: Deserializer<'de>>(source: D) -> Result<Cursor, D::Error> {
