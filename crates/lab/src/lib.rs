@@ -1,1 +1,45 @@
-//! Workloads, open-loop load, measurement, results and the comparison report
+//! The measurement laboratory of tricast, and its report.
+//!
+//! It starts a server as a child process on one core, loads it from another, and compares what long polling, SSE and
+//! WebSocket do with the same events: latency, throughput, CPU, memory and bytes. What it observed goes into one
+//! versioned `run.json`; the report is rendered from that file alone.
+//!
+//! What it is not: a client for use (that is `tricast-client`), a benchmark of code paths (those are in `benches/`),
+//! or a test of correctness. It finds lost and doubled events only in order to void the figures they would spoil.
+//!
+//! Start reading at [`run()`], then [`result::Run`], then [`summary::summarise`].
+//!
+//! Invariants:
+//! 1. No figure without integrity: a visit in which an event was lost, doubled or came too early is void.
+//! 2. Histograms are merged, percentiles never averaged. The unit of an interval is the repetition.
+//! 3. The report knows nothing that is not in `run.json`.
+//! 4. The server is reached over a socket only, and every wait for it is bounded.
+
+pub mod error;
+pub mod result;
+pub mod scenario;
+pub mod summary;
+pub mod tap;
+
+mod load;
+mod machine;
+mod report;
+mod run;
+
+pub use self::error::{LabError, Result};
+pub use self::report::{Language, Reports, Tables, report, scorecard, table};
+pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, run};
+
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Runs a hidden child role of the laboratory: `raw`. What it has to say to its parent goes to `out`.
+///
+/// # Errors
+/// A role or an argument that it does not know, and whatever stops the role.
+pub fn role(name: &str, arguments: &[OsString], out: &mut dyn Write) -> Result<()> {
+    match name {
+        "raw" => run::raw_role(arguments, out),
+        other => Err(LabError::Role(format!("`{other}` is not known"))),
+    }
+}

@@ -1,0 +1,68 @@
+//! What can go wrong in the laboratory, said so that a reader knows what to change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a run, a report or a role could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// The scenario is not one that the laboratory can run; the text names the line and the field.
+    #[error("scenario {name}: {detail}")]
+    Scenario {
+        /// The embedded scenario's name or the file's path.
+        name: String,
+        /// What is wrong, with its line.
+        detail: String,
+    },
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, and to what.
+        what: String,
+        /// The system's own answer.
+        source: io::Error,
+    },
+    /// The server under test did not start, or ended in the middle of a run.
+    #[error("server under test: {0}")]
+    Server(String),
+    /// The server's bytes were not what the protocol says.
+    #[error("protocol: {0}")]
+    Protocol(String),
+    /// A stored result could not be read.
+    #[error("result {}: {detail}", path.display())]
+    Result {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A page of the report could not be rendered.
+    #[error("report: {0}")]
+    Render(String),
+    /// A hidden role was called with arguments it does not know.
+    #[error("role: {0}")]
+    Role(String),
+}
+
+/// The laboratory's result type.
+pub type Result<T, E = LabError> = std::result::Result<T, E>;
+
+impl LabError {
+    /// Wraps a system error with what was being done.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    /// Says what is wrong with a stored result.
+    pub(crate) fn result(path: &Path, detail: impl ToString) -> Self {
+        Self::Result { path: path.to_owned(), detail: detail.to_string() }
+    }
+}
+
+impl From<rustix::io::Errno> for LabError {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Io { what: "system call".to_owned(), source: errno.into() }
+    }
+}

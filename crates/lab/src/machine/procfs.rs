@@ -1,0 +1,112 @@
+//! CPU time and memory of a process, and CPU time of the machine, from `/proc`.
+
+use std::fs;
+
+use crate::error::{LabError, Result};
+
+/// CPU time of the whole machine since boot, in clock ticks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MachineTime {
+    pub(crate) busy: u64,
+    pub(crate) steal: u64,
+    pub(crate) total: u64,
+}
+
+impl MachineTime {
+    /// What passed since an earlier reading.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(earlier.busy),
+            steal: self.steal.saturating_sub(earlier.steal),
+            total: self.total.saturating_sub(earlier.total),
+        }
+    }
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).map_err(LabError::io(format!("read {path}")))
+}
+
+/// CPU seconds, user and system, that a process has used. The scheduler's own account of each thread is exact to the
+/// nanosecond; `stat`, in ticks of 10 ms, is the way out where the kernel does not keep it.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    match threads_ns(pid) {
+        Some(ns) => Ok(ns as f64 / 1e9),
+        None => stat_seconds(&read(&format!("/proc/{pid}/stat"))?),
+    }
+}
+
+/// Where [`cpu_seconds`] reads, for the result.
+pub(crate) fn cpu_source() -> &'static str {
+    if threads_ns(std::process::id()).is_some() { "/proc/<pid>/task/*/schedstat (ns)" } else { "/proc/<pid>/stat (ticks)" }
+}
+
+fn threads_ns(pid: u32) -> Option<u64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let mut sum = 0;
+    for task in tasks {
+        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        sum += text.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    (sum > 0).then_some(sum)
+}
+
+/// Fields 14 and 15 of `stat`, counted after the last parenthesis, since the name before it may hold anything.
+fn stat_seconds(stat: &str) -> Result<f64> {
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut fields = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
+    match (fields.next(), fields.next()) {
+        (Some(Ok(user)), Some(Ok(system))) => Ok((user + system) as f64 / ticks_per_second()),
+        _ => Err(LabError::Server("/proc/<pid>/stat has another form".to_owned())),
+    }
+}
+
+fn ticks_per_second() -> f64 {
+    rustix::param::clock_ticks_per_second() as f64
+}
+
+/// Proportional set size of a process, KiB.
+pub(crate) fn pss_kib(pid: u32) -> Result<u64> {
+    let text = read(&format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok());
+    kib.ok_or_else(|| LabError::Server("/proc/<pid>/smaps_rollup has no Pss".to_owned()))
+}
+
+/// CPU time of the machine.
+pub(crate) fn machine_time() -> Result<MachineTime> {
+    Ok(parse_machine(&read("/proc/stat")?))
+}
+
+/// `cpu user nice system idle iowait irq softirq steal …`
+fn parse_machine(stat: &str) -> MachineTime {
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).take(8).filter_map(|t| t.parse().ok()).collect();
+    let at = |index: usize| ticks.get(index).copied().unwrap_or(0);
+    let total = ticks.iter().sum();
+    MachineTime { busy: total - at(3) - at(4) - at(7), steal: at(7), total }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_is_read_behind_a_hostile_name() {
+        let stat = "7 (a) b) S 1 1 1 0 -1 4 0 0 0 0 150 50 0 0 20 0 1 0 5";
+        assert_eq!(stat_seconds(stat).unwrap(), 200.0 / ticks_per_second());
+        assert!(stat_seconds("7 (x) S 1").is_err());
+    }
+
+    #[test]
+    fn machine_time_separates_steal_from_work() {
+        let time = parse_machine("cpu  10 1 20 300 5 2 3 7 0 0\ncpu0 1 1 1 1\n");
+        assert_eq!((time.busy, time.steal, time.total), (36, 7, 348));
+    }
+
+    #[test]
+    fn own_figures_are_there() {
+        assert!(cpu_seconds(std::process::id()).unwrap() > 0.0);
+        assert!(pss_kib(std::process::id()).unwrap() > 0);
+    }
+}

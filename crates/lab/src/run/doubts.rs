@@ -1,0 +1,121 @@
+//! What a run doubts: looked for at every visit, and once at the end.
+
+use super::Bench;
+use crate::machine::{MachineTime, cpu_seconds, machine_time};
+use crate::result::{Doubt, DoubtKind, LatencyVisit, SaturationVisit, raise};
+
+/// The load counts as a possible bottleneck above this share of its core.
+const LOAD_BUSY_MAX: f64 = 0.70;
+/// Shares of the machine above which others are said to disturb.
+const STEAL_MAX: f64 = 0.01;
+const OTHERS_MAX: f64 = 0.05;
+/// A 99.9th percentile wants ten samples beyond it.
+const SAMPLES_MIN: u64 = 10_000;
+const LATE_US_MAX: u64 = 1000;
+const REPETITIONS_MIN: u32 = 10;
+/// Files beside the sockets that a process has open.
+const FILES_SPARE: u64 = 200;
+
+/// CPU time of the machine, of the laboratory and of the server when a visit began.
+#[derive(Debug)]
+pub(super) struct Watch(Option<Reading>);
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    machine: MachineTime,
+    ours_s: f64,
+}
+
+impl Reading {
+    fn now(server: u32) -> Option<Self> {
+        let ours = cpu_seconds(std::process::id()).ok()? + cpu_seconds(server).unwrap_or(0.0);
+        Some(Self { machine: machine_time().ok()?, ours_s: ours })
+    }
+}
+
+impl Watch {
+    pub(super) fn start(server: u32) -> Self {
+        Self(Reading::now(server))
+    }
+
+    /// Raises a doubt where the hypervisor or other processes took time.
+    pub(super) fn end(self, server: u32, place: &str, doubts: &mut Vec<Doubt>) {
+        let (Some(before), Some(after)) = (self.0, Reading::now(server)) else { return };
+        let machine = after.machine.since(before.machine);
+        let total = machine.total.max(1) as f64;
+        let steal = machine.steal as f64 / total;
+        let ours = (after.ours_s - before.ours_s) * rustix::param::clock_ticks_per_second() as f64;
+        let others = (machine.busy as f64 - ours) / total;
+        if steal > STEAL_MAX {
+            raise(doubts, DoubtKind::Steal, place, steal * 100.0);
+        }
+        if others > OTHERS_MAX {
+            raise(doubts, DoubtKind::MachineBusy, place, others * 100.0);
+        }
+    }
+}
+
+impl Bench {
+    fn raise(&mut self, kind: DoubtKind, place: &str, value: f64) {
+        raise(&mut self.run.doubts, kind, place, value);
+    }
+
+    /// Doubts about where the run takes place, before it begins.
+    pub(super) fn doubt_the_place(&mut self) {
+        let environment = &self.run.environment;
+        let (files, dirty, optimised) =
+            (environment.file_limit, environment.git_dirty == Some(true), environment.optimised);
+        if !self.place.apart() {
+            self.raise(DoubtKind::OneCore, "", f64::from(self.place.cores));
+        }
+        let cells = self.scenario.cells.iter().map(|cell| cell.subscribers);
+        let most = cells.chain(self.scenario.memory_at.iter().copied()).max().unwrap_or(0);
+        if files < u64::from(most) + FILES_SPARE {
+            self.raise(DoubtKind::FileLimit, "", files as f64);
+        }
+        if self.scenario.repetitions < REPETITIONS_MIN {
+            self.raise(DoubtKind::FewRepetitions, "", f64::from(self.scenario.repetitions));
+        }
+        if dirty {
+            self.raise(DoubtKind::DirtyTree, "", 1.0);
+        }
+        if !optimised {
+            self.raise(DoubtKind::DebugBuild, "", 1.0);
+        }
+    }
+
+    /// Doubts about an open-loop visit.
+    pub(super) fn doubt_latency(&mut self, place: &str, visit: &LatencyVisit) {
+        self.doubt_load(place, visit.load_busy, &visit.void);
+        if visit.late_us_max > LATE_US_MAX {
+            self.raise(DoubtKind::LatePublisher, place, visit.late_us_max as f64);
+        }
+        if visit.void.is_empty() && visit.deliveries < SAMPLES_MIN {
+            self.raise(DoubtKind::FewSamples, place, visit.deliveries as f64);
+        }
+    }
+
+    /// Doubts about a closed-loop visit.
+    pub(super) fn doubt_saturation(&mut self, place: &str, visit: &SaturationVisit) {
+        self.doubt_load(place, visit.load_busy, &visit.void);
+    }
+
+    /// Doubts that every loaded visit may raise.
+    pub(super) fn doubt_load(&mut self, place: &str, busy: f64, void: &[String]) {
+        if busy > LOAD_BUSY_MAX {
+            self.raise(DoubtKind::LoadBusy, place, busy * 100.0);
+        }
+        if !void.is_empty() {
+            self.raise(DoubtKind::Void, place, 1.0);
+        }
+    }
+
+    /// Doubts about the run as a whole, after it ended.
+    pub(super) fn doubt_the_whole(&mut self) {
+        if self.run.partial {
+            let run = &self.run;
+            let visits = run.latency.len() + run.saturation.len() + run.raw.len() + run.memory.len();
+            self.raise(DoubtKind::Partial, "", visits as f64);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A run: every cell of a scenario, on every transport, in an order that favours none, and what it came to.
+
+mod doubts;
+mod memory;
+mod order;
+mod progress;
+mod raw;
+mod stop;
+mod visit;
+
+pub use self::progress::Progress;
+pub(crate) use self::raw::role as raw_role;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::progress::Reporter;
+use self::stop::Stop;
+use crate::error::{LabError, Result};
+use crate::machine::{Placement, describe, utc_now};
+use crate::result::{CellRecord, FORMAT, Run, ScenarioRecord, Transport};
+use crate::scenario::{self, Scenario};
+
+/// Where runs go unless told otherwise.
+pub const OUT_ROOT: &str = "target/tricast/runs";
+/// The name, beside the runs, that leads to the newest.
+pub const LATEST: &str = "latest";
+
+/// What a run needs to know.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// `quick`, `full`, or the path of a scenario file.
+    pub scenario: String,
+    /// The folder in which the run gets a folder of its own.
+    pub out_root: PathBuf,
+    /// Orders the transports and feeds the bootstrap.
+    pub seed: u64,
+    /// The `tricast` program: it is started as server under test, and again for the hidden roles.
+    pub server_program: PathBuf,
+    /// The allocator of that program, for the environment block.
+    pub allocator: String,
+    /// How progress is shown.
+    pub progress: Progress,
+    /// Shows no progress at all.
+    pub quiet: bool,
+}
+
+impl RunOptions {
+    /// The quick scenario with seed 1, into `target/tricast/runs`.
+    pub fn new(server_program: PathBuf) -> Self {
+        Self {
+            scenario: "quick".to_owned(),
+            out_root: PathBuf::from(OUT_ROOT),
+            seed: 1,
+            server_program,
+            allocator: "not told".to_owned(),
+            progress: Progress::Auto,
+            quiet: false,
+        }
+    }
+}
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct RunDir {
+    /// The run's folder, with `run.json` in it.
+    pub path: PathBuf,
+    /// What was observed.
+    pub run: Run,
+}
+
+/// Everything that the visits share while a run goes on.
+struct Bench {
+    options: RunOptions,
+    scenario: Scenario,
+    place: Placement,
+    folder: PathBuf,
+    run: Run,
+    reporter: Reporter,
+    stop: Stop,
+}
+
+/// Runs a scenario. It blocks its thread, which it pins to the load's core, for as long as the scenario takes; ^C ends
+/// it early, with what is finished kept and marked as partial.
+///
+/// # Errors
+/// A scenario with mistakes, a folder that cannot be written, a server that does not start. A server that fails later
+/// makes visits void instead.
+pub fn run(options: RunOptions) -> Result<RunDir> {
+    let scenario = scenario::load(&options.scenario)?;
+    let place = Placement::choose()?;
+    let run = empty_run(&options, &scenario, place);
+    let folder = options.out_root.join(&run.id);
+    fs::create_dir_all(&folder).map_err(LabError::io(format!("create {}", folder.display())))?;
+    let mut bench = Bench {
+        reporter: Reporter::new(options.progress, options.quiet, steps(&scenario)),
+        stop: Stop::listen()?,
+        options,
+        scenario,
+        place,
+        folder,
+        run,
+    };
+    place.pin_load()?;
+    bench.doubt_the_place();
+    bench.visit_all()?;
+    bench.finish()
+}
+
+/// Visits of a whole run, for the progress bar.
+fn steps(scenario: &Scenario) -> u64 {
+    let transports = scenario.transports.len() as u64;
+    let raw = scenario.saturations.len() as u64 * scenario.transports.iter().filter(|t| raw::sends(**t)).count() as u64;
+    let cells = (scenario.cells.len() + scenario.saturations.len()) as u64;
+    let memory = if scenario.memory_at.is_empty() { 0 } else { transports };
+    u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory)
+}
+
+fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run {
+    let started = utc_now();
+    let stamp: String = started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let cell = |cell: &scenario::Cell| CellRecord {
+        name: cell.name.clone(),
+        subscribers: cell.subscribers,
+        rate: cell.rate,
+        payload: cell.payload,
+        seconds: cell.duration.as_secs_f64(),
+    };
+    let record = ScenarioRecord {
+        name: scenario.name.clone(),
+        text: scenario.text.clone(),
+        repetitions: scenario.repetitions,
+        transports: scenario.transports.clone(),
+        cells: scenario.cells.iter().map(cell).collect(),
+        assertions: scenario.assertions.clone(),
+    };
+    Run {
+        format: FORMAT.to_owned(),
+        id: format!("{stamp}-{}", scenario.name),
+        finished: started.clone(),
+        started,
+        partial: false,
+        synthetic: false,
+        seed: options.seed,
+        scenario: record,
+        environment: describe(&options.server_program, place, &options.allocator),
+        order: Vec::new(),
+        latency: Vec::new(),
+        saturation: Vec::new(),
+        raw: Vec::new(),
+        memory: Vec::new(),
+        doubts: Vec::new(),
+    }
+}
+
+impl Bench {
+    /// A B C, the raw loop, C B A, and the idle subscribers, as often as the scenario says.
+    fn visit_all(&mut self) -> Result<()> {
+        for repetition in 0..self.scenario.repetitions {
+            let there = order::of(&self.scenario.transports, self.options.seed, repetition);
+            self.run.order.push(there.clone());
+            let back: Vec<Transport> = there.iter().rev().copied().collect();
+            self.visit_half(&there, repetition, 0)?;
+            self.visit_raw(&there, repetition)?;
+            self.visit_half(&back, repetition, 1)?;
+            self.visit_memory(&there, repetition)?;
+            if self.stop.is_asked() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_half(&mut self, order: &[Transport], repetition: u32, half: u32) -> Result<()> {
+        for transport in order {
+            if self.stop.is_asked() {
+                break;
+            }
+            self.visit_feed(*transport, repetition, half)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<RunDir> {
+        self.run.finished = utc_now();
+        self.run.partial = self.stop.is_asked();
+        self.doubt_the_whole();
+        self.reporter.finish();
+        self.run.write(&self.folder)?;
+        point_latest(&self.options.out_root, &self.run.id)?;
+        Ok(RunDir { path: self.folder, run: self.run })
+    }
+}
+
+/// Lets `latest` lead to a run, by a link that is put in place at once.
+fn point_latest(out_root: &Path, id: &str) -> Result<()> {
+    let (link, new) = (out_root.join(LATEST), out_root.join(".latest.part"));
+    let _stale = fs::remove_file(&new);
+    let linked = std::os::unix::fs::symlink(id, &new).and_then(|()| fs::rename(&new, &link));
+    linked.map_err(LabError::io(format!("link {}", link.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_follows_the_newest_run() {
+        let root = tempfile::tempdir().unwrap();
+        for id in ["a", "b"] {
+            fs::create_dir(root.path().join(id)).unwrap();
+            point_latest(root.path(), id).unwrap();
+            assert_eq!(fs::read_link(root.path().join(LATEST)).unwrap(), Path::new(id));
+        }
+    }
+
+    #[test]
+    fn quick_has_as_many_steps_as_visits() {
+        assert_eq!(steps(&scenario::load("quick").unwrap()), 3 * (2 * 3 * 4 + 2 * 2 + 3));
+    }
+}

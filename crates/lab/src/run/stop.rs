@@ -1,0 +1,31 @@
+//! ^C, heard by a thread of its own, and looked at between visits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::error::{LabError, Result};
+
+/// Whether somebody asked the run to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Starts to listen for SIGINT; a second one has its usual effect again only after the process ends.
+    pub(super) fn listen() -> Result<Self> {
+        let stop = Self::default();
+        let asked = stop.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.map_err(LabError::io("listen for ^C"))?;
+        thread::spawn(move || {
+            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                asked.0.store(true, Ordering::Relaxed);
+            }
+        });
+        Ok(stop)
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,163 @@
+//! Scenarios: what a run does, read from TOML.
+//!
+//! A scenario is written by people, so every mistake is answered with its line, and a key that the laboratory does
+//! not know is a mistake. `quick` and `full` are embedded; any other name is a path.
+
+mod written;
+
+pub use self::written::parse;
+
+use std::fs;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{LabError, Result};
+use crate::result::Transport;
+
+const QUICK: &str = include_str!("../../../../benches/scenarios/quick.toml");
+const FULL: &str = include_str!("../../../../benches/scenarios/full.toml");
+
+/// A scenario as meant: checked, with its defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The name that results carry.
+    pub name: String,
+    /// The text it was read from, kept in the result.
+    pub text: String,
+    /// How often everything is repeated; the unit of the statistics is the repetition.
+    pub repetitions: u32,
+    /// How long each latency cell is loaded before anything is recorded.
+    pub warm_up: Duration,
+    /// Transports under comparison, in written order.
+    pub transports: Vec<Transport>,
+    /// Open-loop latency cells.
+    pub cells: Vec<Cell>,
+    /// Closed-loop throughput cells.
+    pub saturations: Vec<Saturation>,
+    /// Numbers of idle subscribers at which memory is read.
+    pub memory_at: Vec<u32>,
+    /// What must hold.
+    pub assertions: Vec<Assertion>,
+}
+
+/// One open-loop latency cell: events on a schedule to a number of subscribers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Its name, unique in the scenario.
+    pub name: String,
+    /// Open subscribers.
+    pub subscribers: u32,
+    /// Events a second.
+    pub rate: u32,
+    /// Bytes of the event's `data`.
+    pub payload: u32,
+    /// How long it is measured.
+    pub duration: Duration,
+}
+
+/// One closed-loop cell: the next events leave when everybody has the last ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saturation {
+    /// Events published together and delivered before the next.
+    pub in_flight: u32,
+    /// Open subscribers.
+    pub subscribers: u32,
+    /// Bytes of the event's `data`.
+    pub payload: u32,
+    /// How long it is measured.
+    pub duration: Duration,
+}
+
+/// A claim that the run confirms or refutes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// What is compared.
+    pub metric: Metric,
+    /// The transport, or every one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// The latency cell, for a metric of latency; the first one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
+    /// Events in flight, for a metric of throughput or cost; one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// The largest value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+    /// The smallest value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+}
+
+/// A figure that can be compared, asserted and drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Median latency, microseconds.
+    P50Us,
+    /// 99th percentile of latency, microseconds.
+    P99Us,
+    /// 99.9th percentile of latency, microseconds.
+    P999Us,
+    /// Largest latency, microseconds.
+    MaxUs,
+    /// Deliveries a second of wall clock.
+    DeliveriesPerSecond,
+    /// Server CPU microseconds a delivery.
+    CpuUsPerDelivery,
+    /// Deliveries per server CPU second against the raw send loop's; 1.00 is the loop.
+    RawRatio,
+    /// KiB of server memory an idle connection.
+    KibPerConnection,
+    /// Bytes on the socket a delivery, both directions.
+    BytesPerDelivery,
+    /// Events that did not arrive.
+    Lost,
+    /// Events that arrived twice.
+    Duplicated,
+}
+
+impl Metric {
+    /// The name used in scenarios, results and text keys.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::P50Us => "p50_us",
+            Self::P99Us => "p99_us",
+            Self::P999Us => "p999_us",
+            Self::MaxUs => "max_us",
+            Self::DeliveriesPerSecond => "deliveries_per_second",
+            Self::CpuUsPerDelivery => "cpu_us_per_delivery",
+            Self::RawRatio => "raw_ratio",
+            Self::KibPerConnection => "kib_per_connection",
+            Self::BytesPerDelivery => "bytes_per_delivery",
+            Self::Lost => "lost",
+            Self::Duplicated => "duplicated",
+        }
+    }
+
+    /// Whether a larger value is the better one.
+    pub fn more_is_better(self) -> bool {
+        matches!(self, Self::DeliveriesPerSecond | Self::RawRatio)
+    }
+}
+
+/// Reads `quick`, `full`, or the file at a path.
+///
+/// # Errors
+/// A file that cannot be read, and every mistake in it, with its line.
+pub fn load(name: &str) -> Result<Scenario> {
+    match name {
+        "quick" => parse("quick", QUICK),
+        "full" => parse("full", FULL),
+        path => {
+            let text = fs::read_to_string(path).map_err(|source| LabError::Scenario {
+                name: path.to_owned(),
+                detail: format!("neither `quick`, `full` nor a readable file ({source})"),
+            })?;
+            parse(path, &text)
+        }
+    }
+}

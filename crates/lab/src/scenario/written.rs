@@ -1,0 +1,255 @@
+//! The scenario as written, and the step to the scenario as meant. Every number keeps its place in the text, so that
+//! a mistake found after parsing names its line too.
+
+use std::collections::BTreeSet;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Assertion, Cell, Metric, Saturation, Scenario};
+use crate::error::{LabError, Result};
+use crate::result::Transport;
+
+const REPETITIONS: RangeInclusive<f64> = 1.0..=100.0;
+const SECONDS: RangeInclusive<f64> = 0.1..=600.0;
+const WARM_UP_SECONDS: RangeInclusive<f64> = 0.0..=60.0;
+const SUBSCRIBERS: RangeInclusive<f64> = 1.0..=8000.0;
+const RATE_PER_SECOND: RangeInclusive<f64> = 1.0..=100_000.0;
+const PAYLOAD_BYTES: RangeInclusive<f64> = 64.0..=60_000.0;
+const IN_FLIGHT: RangeInclusive<f64> = 1.0..=1000.0;
+const MEMORY_POINTS_MIN: usize = 2;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    repetitions: Spanned<f64>,
+    warm_up_s: Spanned<f64>,
+    #[serde(default = "all_transports")]
+    transports: Vec<Transport>,
+    #[serde(default)]
+    memory: Option<WrittenMemory>,
+    #[serde(default)]
+    cell: Vec<WrittenCell>,
+    #[serde(default)]
+    saturate: Vec<WrittenSaturation>,
+    #[serde(default)]
+    assert: Vec<Spanned<Assertion>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMemory {
+    subscribers: Spanned<Vec<Spanned<f64>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenCell {
+    name: Spanned<String>,
+    subscribers: Spanned<f64>,
+    rate: Spanned<f64>,
+    payload: Spanned<f64>,
+    seconds: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSaturation {
+    in_flight: Spanned<f64>,
+    subscribers: Spanned<f64>,
+    payload: Spanned<f64>,
+    seconds: Spanned<f64>,
+}
+
+fn all_transports() -> Vec<Transport> {
+    Transport::ALL.to_vec()
+}
+
+/// The text with a place to put mistakes found in it.
+struct Reading<'a> {
+    text: &'a str,
+    mistakes: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn mistake(&mut self, span: Range<usize>, what: &str) {
+        let line = 1 + self.text.get(..span.start).unwrap_or(self.text).matches('\n').count();
+        self.mistakes.push(format!("line {line}: {what}"));
+    }
+
+    fn number(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> f64 {
+        let number = *value.get_ref();
+        if !bounds.contains(&number) {
+            let what = format!("`{field}` is {number}, but must be {} to {}", bounds.start(), bounds.end());
+            self.mistake(value.span(), &what);
+        }
+        number
+    }
+
+    /// A number that has to be whole; bounds keep it inside `u32`.
+    fn count(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> u32 {
+        let number = self.number(field, value, bounds);
+        if number.fract() != 0.0 {
+            self.mistake(value.span(), &format!("`{field}` is {number}, but must be a whole number"));
+        }
+        number as u32
+    }
+
+    fn seconds(&mut self, value: &Spanned<f64>) -> Duration {
+        Duration::from_secs_f64(self.number("seconds", value, &SECONDS).clamp(0.0, *SECONDS.end()))
+    }
+
+    fn cell(&mut self, cell: &WrittenCell) -> Cell {
+        Cell {
+            name: cell.name.get_ref().clone(),
+            subscribers: self.count("subscribers", &cell.subscribers, &SUBSCRIBERS),
+            rate: self.count("rate", &cell.rate, &RATE_PER_SECOND),
+            payload: self.count("payload", &cell.payload, &PAYLOAD_BYTES),
+            duration: self.seconds(&cell.seconds),
+        }
+    }
+
+    fn saturation(&mut self, cell: &WrittenSaturation) -> Saturation {
+        Saturation {
+            in_flight: self.count("in_flight", &cell.in_flight, &IN_FLIGHT),
+            subscribers: self.count("subscribers", &cell.subscribers, &SUBSCRIBERS),
+            payload: self.count("payload", &cell.payload, &PAYLOAD_BYTES),
+            duration: self.seconds(&cell.seconds),
+        }
+    }
+
+    fn cells(&mut self, written: &[WrittenCell]) -> Vec<Cell> {
+        let mut names = BTreeSet::new();
+        for cell in written {
+            if !names.insert(cell.name.get_ref()) {
+                self.mistake(cell.name.span(), &format!("a second cell named `{}`", cell.name.get_ref()));
+            }
+        }
+        written.iter().map(|cell| self.cell(cell)).collect()
+    }
+
+    fn saturations(&mut self, written: &[WrittenSaturation]) -> Vec<Saturation> {
+        let meant: Vec<Saturation> = written.iter().map(|cell| self.saturation(cell)).collect();
+        for (index, cell) in meant.iter().enumerate() {
+            if meant[..index].iter().any(|other| other.in_flight == cell.in_flight) {
+                let what = format!("`in_flight` {} is saturated twice", cell.in_flight);
+                self.mistake(written[index].in_flight.span(), &what);
+            }
+        }
+        meant
+    }
+
+    fn memory(&mut self, written: Option<&WrittenMemory>) -> Vec<u32> {
+        let Some(written) = written else { return Vec::new() };
+        let points = written.subscribers.get_ref();
+        let counts: Vec<u32> =
+            points.iter().map(|point| self.count("subscribers", point, &SUBSCRIBERS)).collect();
+        if counts.len() < MEMORY_POINTS_MIN || !counts.is_sorted_by(|a, b| a < b) {
+            self.mistake(written.subscribers.span(), "`subscribers` must be two or more rising numbers");
+        }
+        counts
+    }
+
+    fn assertion(&mut self, written: &Spanned<Assertion>, scenario: &Scenario) {
+        let assertion = written.get_ref();
+        if assertion.at_most.is_some() == assertion.at_least.is_some() {
+            self.mistake(written.span(), "an assertion has either `at_most` or `at_least`");
+        }
+        if let Some(name) = assertion.cell.as_deref().filter(|name| scenario.cells.iter().all(|c| c.name != *name)) {
+            self.mistake(written.span(), &format!("no cell is named `{name}`"));
+        }
+        let flights = assertion.in_flight;
+        if let Some(k) = flights.filter(|k| scenario.saturations.iter().all(|s| s.in_flight != *k)) {
+            self.mistake(written.span(), &format!("nothing is saturated with `in_flight` {k}"));
+        }
+        if assertion.metric == Metric::RawRatio && assertion.transport == Some(Transport::Poll) {
+            self.mistake(written.span(), "long polling has no raw ratio: its answers are not one send an event");
+        }
+    }
+}
+
+/// Reads a scenario from TOML; `name` is only for error messages.
+///
+/// # Errors
+/// All mistakes at once, each with its line; for a syntax error or an unknown key the first one.
+pub fn parse(name: &str, text: &str) -> Result<Scenario> {
+    let error = |detail: String| LabError::Scenario { name: name.to_owned(), detail };
+    let written: Written = toml::from_str(text).map_err(|e| error(e.to_string().trim_end().to_owned()))?;
+    let mut reading = Reading { text, mistakes: Vec::new() };
+    let scenario = meant(&mut reading, written);
+    if reading.mistakes.is_empty() { Ok(scenario) } else { Err(error(reading.mistakes.join("; "))) }
+}
+
+fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
+    let warm_up = reading.number("warm_up_s", &written.warm_up_s, &WARM_UP_SECONDS);
+    let mut scenario = Scenario {
+        name: written.name,
+        text: reading.text.to_owned(),
+        repetitions: reading.count("repetitions", &written.repetitions, &REPETITIONS),
+        warm_up: Duration::from_secs_f64(warm_up.clamp(0.0, *WARM_UP_SECONDS.end())),
+        transports: written.transports,
+        cells: reading.cells(&written.cell),
+        saturations: reading.saturations(&written.saturate),
+        memory_at: reading.memory(written.memory.as_ref()),
+        assertions: Vec::new(),
+    };
+    if scenario.transports.is_empty() || (scenario.cells.is_empty() && scenario.saturations.is_empty()) {
+        reading.mistake(0..0, "a scenario needs a transport, and a `[[cell]]` or a `[[saturate]]`");
+    }
+    for assertion in &written.assert {
+        reading.assertion(assertion, &scenario);
+    }
+    scenario.assertions = written.assert.into_iter().map(Spanned::into_inner).collect();
+    scenario
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"t\"\nrepetitions = 3\nwarm_up_s = 0.5\n[[cell]]\nname = \"a\"\nsubscribers = 10\nrate = 50\npayload = 100\nseconds = 2\n";
+
+    fn check(from: &str, to: &str, expected: &[&str]) {
+        assert!(from.is_empty() || GOOD.contains(from), "{from} is not in the text");
+        let text = if from.is_empty() { format!("{GOOD}{to}") } else { GOOD.replacen(from, to, 1) };
+        let error = parse("t", &text).expect_err("a mistake was accepted").to_string();
+        for part in expected {
+            assert!(error.contains(part), "{error:?} does not say {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_good_scenario_is_read() {
+        let scenario = parse("t", GOOD).unwrap();
+        assert_eq!(scenario.transports, Transport::ALL);
+        assert_eq!(scenario.cells[0].rate, 50);
+        assert_eq!(scenario.warm_up, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        check("subscribers", "subscirbers", &["line 6", "subscirbers"]);
+        check("subscribers = 10", "subscribers = 0", &["line 6", "`subscribers` is 0"]);
+        check("rate = 50", "rate = 1.5", &["line 7", "whole number"]);
+        check("seconds = 2", "seconds = \"2\"", &["line 9"]);
+        check("repetitions = 3", "repetitions = ", &["line 2"]);
+        check("", "[[assert]]\nmetric = \"p99_us\"\n", &["line 10", "either `at_most` or `at_least`"]);
+        check("", "[[assert]]\nmetric = \"p99_us\"\ncell = \"b\"\nat_most = 1.0\n", &["line 10", "`b`"]);
+        check("", "[memory]\nsubscribers = [5, 5]\n", &["line 11", "rising"]);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        check("rate = 50\npayload = 100", "rate = 0\npayload = 3", &["line 7", "line 8"]);
+    }
+
+    #[test]
+    fn embedded_scenarios_are_good() {
+        for name in ["quick", "full"] {
+            assert_eq!(super::super::load(name).unwrap().name, name);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From observations to figures: what the report prints is computed here, from a stored [`Run`] alone.
+//!
+//! The unit is the repetition. Its two halves are joined first (histograms merged, times and counts added), then the
+//! median over repetitions is taken, with a 95 % bootstrap interval. The two halves against each other are the same
+//! server measured twice, and so the noise: no difference inside that band is called one.
+
+mod assertions;
+mod statistics;
+mod values;
+
+pub use self::assertions::{Checked, Outcome};
+pub use self::statistics::{Line, fit, interval, median};
+
+use crate::result::{Latency, Run, Transport};
+use crate::scenario::Metric;
+
+/// What a figure is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Subject<'a> {
+    /// What is measured.
+    pub metric: Metric,
+    /// The latency cell, for metrics of latency and bytes.
+    pub cell: &'a str,
+    /// Events in flight, for metrics of throughput and cost.
+    pub in_flight: u32,
+}
+
+/// A median over repetitions with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// The median.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Repetitions that it rests on.
+    pub repetitions: usize,
+}
+
+/// How the transports compare by one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranking {
+    /// One is better than every other by more than the noise, and the intervals do not touch.
+    Best(Transport),
+    /// No such one.
+    NoDifference,
+    /// Fewer than two transports have a figure.
+    NotComparable,
+}
+
+/// A subject's figures for all transports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// One for each transport of the scenario; `None` where it is void or was not measured.
+    pub figures: Vec<(Transport, Option<Figure>)>,
+    /// The largest ratio, over 1, between two measurements of the same server.
+    pub noise: Option<f64>,
+    /// Who is best, if anyone.
+    pub ranking: Ranking,
+}
+
+impl Comparison {
+    /// The figure of one transport.
+    pub fn of(&self, transport: Transport) -> Option<Figure> {
+        self.figures.iter().find(|(t, _)| *t == transport).and_then(|(_, figure)| *figure)
+    }
+
+    /// The largest upper end of all intervals.
+    pub fn high(&self) -> f64 {
+        self.figures.iter().filter_map(|(_, figure)| figure.map(|f| f.high.max(f.value))).fold(0.0, f64::max)
+    }
+}
+
+/// One transport's figure.
+pub fn figure(run: &Run, subject: Subject<'_>, transport: Transport) -> Option<Figure> {
+    let values = values::of(run, subject, transport);
+    let value = median(&values)?;
+    let (low, high) = interval(&values, run.seed)?;
+    Some(Figure { value, low, high, repetitions: values.len() })
+}
+
+/// All transports' figures, their noise and their ranking.
+pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
+    let figures: Vec<_> = run.scenario.transports.iter().map(|t| (*t, figure(run, subject, *t))).collect();
+    let ratios = run.scenario.transports.iter().flat_map(|t| values::half_ratios(run, subject, *t));
+    let noise = ratios.map(|ratio| ratio.max(1.0 / ratio)).fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))));
+    let ranking = rank(subject.metric, &figures, noise.unwrap_or(1.0));
+    Comparison { figures, noise, ranking }
+}
+
+fn rank(metric: Metric, figures: &[(Transport, Option<Figure>)], noise: f64) -> Ranking {
+    let mut known: Vec<(Transport, Figure)> = figures.iter().filter_map(|(t, f)| f.map(|f| (*t, f))).collect();
+    known.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
+    if metric.more_is_better() {
+        known.reverse();
+    }
+    let [best, second, ..] = known.as_slice() else { return Ranking::NotComparable };
+    let (smaller, larger) = if metric.more_is_better() { (second.1, best.1) } else { (best.1, second.1) };
+    if larger.value > smaller.value * noise && larger.low > smaller.high {
+        Ranking::Best(best.0)
+    } else {
+        Ranking::NoDifference
+    }
+}
+
+/// All valid latencies of one cell and transport, merged; `None` where every visit is void.
+pub fn merged(run: &Run, cell: &str, transport: Transport) -> Option<Latency> {
+    let visits = run.latency.iter().filter(|visit| visit.cell == cell && visit.transport == transport);
+    let stored = visits.filter(|visit| visit.void.is_empty()).filter_map(|visit| visit.latency.as_ref());
+    values::merge(stored)
+}
+
+/// Checks the scenario's assertions.
+pub fn check(run: &Run) -> Vec<Checked> {
+    assertions::check(run)
+}
+
+/// The first latency cell's name, which stands for latency where no cell is named.
+pub fn first_cell(run: &Run) -> &str {
+    run.scenario.cells.first().map_or("", |cell| cell.name.as_str())
+}
+
+/// The numbers of events in flight that were measured, rising.
+pub fn flights(run: &Run) -> Vec<u32> {
+    let mut flights: Vec<u32> = run.saturation.iter().map(|visit| visit.in_flight).collect();
+    flights.sort_unstable();
+    flights.dedup();
+    flights
+}
+
+/// The raw loop's CPU microseconds a delivery, with `joined` events in one send, as the median over repetitions of
+/// all bytes it sent.
+pub fn raw_cpu_us(run: &Run, joined: u32) -> Option<f64> {
+    let valid = run.raw.iter().filter(|visit| visit.joined == joined && visit.void.is_empty() && visit.deliveries > 0);
+    median(&valid.map(|visit| visit.cpu_s * 1e6 / visit.deliveries as f64).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: f64, spread: f64) -> Option<Figure> {
+        Some(Figure { value, low: value - spread, high: value + spread, repetitions: 3 })
+    }
+
+    fn check(metric: Metric, values: [Option<Figure>; 3], noise: f64, expected: Ranking) {
+        let figures: Vec<_> = Transport::ALL.into_iter().zip(values).collect();
+        assert_eq!(rank(metric, &figures, noise), expected);
+    }
+
+    #[test]
+    fn best_is_only_who_is_outside_the_noise() {
+        let best = |transport| Ranking::Best(transport);
+        check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 1.0), of(10.0, 1.0)], 1.1, best(Transport::Websocket));
+        check(Metric::RawRatio, [of(30.0, 1.0), of(20.0, 1.0), of(10.0, 1.0)], 1.1, best(Transport::Poll));
+        check(Metric::P99Us, [of(30.0, 1.0), of(11.0, 0.1), of(10.0, 0.1)], 1.2, Ranking::NoDifference);
+        check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 6.0), of(10.0, 6.0)], 1.2, Ranking::NoDifference);
+        check(Metric::P99Us, [None, None, of(10.0, 1.0)], 1.2, Ranking::NotComparable);
+    }
+}

@@ -1,0 +1,91 @@
+//! Median, bootstrap interval, least squares.
+
+/// Resamples of a bootstrap.
+const RESAMPLES: usize = 2000;
+
+/// The median; `None` of nothing.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    median_sorted(&sorted)
+}
+
+fn median_sorted(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    if sorted.len() % 2 == 1 { Some(upper) } else { Some(f64::midpoint(*sorted.get(middle - 1)?, upper)) }
+}
+
+/// A 95 % interval of the median: the percentile bootstrap, the same for the same seed.
+pub fn interval(values: &[f64], seed: u64) -> Option<(f64, f64)> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut medians = Vec::with_capacity(RESAMPLES);
+    let mut sample = vec![0.0; values.len()];
+    for _ in 0..RESAMPLES {
+        sample.fill_with(|| values[random.usize(..values.len())]);
+        sample.sort_by(f64::total_cmp);
+        medians.push(median_sorted(&sample)?);
+    }
+    medians.sort_by(f64::total_cmp);
+    let at = |share: f64| medians[((RESAMPLES - 1) as f64 * share).round() as usize];
+    Some((at(0.025), at(0.975)))
+}
+
+/// A straight line through points.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// Rise for each unit of x.
+    pub slope: f64,
+    /// Value at x = 0.
+    pub intercept: f64,
+    /// Share of the variance that the line explains, 0 to 1.
+    pub r_squared: f64,
+}
+
+/// The least-squares line; `None` for fewer than two different x.
+pub fn fit(points: impl IntoIterator<Item = (f64, f64)>) -> Option<Line> {
+    let points: Vec<(f64, f64)> = points.into_iter().collect();
+    let count = points.len() as f64;
+    let (mean_x, mean_y) =
+        (points.iter().map(|p| p.0).sum::<f64>() / count, points.iter().map(|p| p.1).sum::<f64>() / count);
+    let sum = |of: fn(f64, f64) -> f64| points.iter().map(|p| of(p.0 - mean_x, p.1 - mean_y)).sum::<f64>();
+    let (xx, xy, yy) = (sum(|x, _| x * x), sum(|x, y| x * y), sum(|_, y| y * y));
+    if points.len() < 2 || xx == 0.0 {
+        return None;
+    }
+    let slope = xy / xx;
+    let r_squared = if yy == 0.0 { 1.0 } else { xy * xy / (xx * yy) };
+    Some(Line { slope, intercept: mean_y - slope * mean_x, r_squared })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+
+    #[test]
+    fn the_interval_holds_the_median_and_is_the_same_for_the_same_seed() {
+        let values: Vec<f64> = (0..10).map(|n| f64::from(n * n % 7)).collect();
+        let (low, high) = interval(&values, 5).unwrap();
+        let middle = median(&values).unwrap();
+        assert!(low <= middle && middle <= high && low < high);
+        assert_eq!(interval(&values, 5), Some((low, high)));
+        assert_eq!(interval(&[2.0], 5), Some((2.0, 2.0)));
+        assert_eq!(interval(&[], 5), None);
+    }
+
+    #[test]
+    fn a_line_is_found_again() {
+        let line = fit((0..5).map(|x| (f64::from(x), 7.0 + 2.5 * f64::from(x)))).unwrap();
+        assert!((line.slope - 2.5).abs() < 1e-9 && (line.intercept - 7.0).abs() < 1e-9);
+        assert!((line.r_squared - 1.0).abs() < 1e-9);
+        assert_eq!(fit([(1.0, 1.0)]), None);
+        assert_eq!(fit([(1.0, 1.0), (1.0, 2.0)]), None);
+    }
+}

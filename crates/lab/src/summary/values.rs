@@ -1,0 +1,101 @@
+//! A subject's value in each repetition, and the ratio of its two halves.
+
+use super::{Subject, fit};
+use crate::result::{
+    Integrity, Latency, LatencyVisit, RawVisit, Run, SaturationVisit, StoredHistogram, Transport,
+};
+use crate::scenario::Metric;
+
+/// One value for each repetition that has a valid visit.
+pub(super) fn of(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+    match subject.metric {
+        Metric::Lost => vec![total(run, transport, |account| account.lost)],
+        Metric::Duplicated => vec![total(run, transport, |account| account.duplicated)],
+        _ => (0..repetitions(run)).filter_map(|repetition| at(run, subject, transport, repetition, None)).collect(),
+    }
+}
+
+/// The second half over the first, for each repetition that has both: the same server against itself.
+pub(super) fn half_ratios(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+    if matches!(subject.metric, Metric::Lost | Metric::Duplicated) {
+        return Vec::new();
+    }
+    let ratio = |repetition| {
+        let first = at(run, subject, transport, repetition, Some(0))?;
+        let second = at(run, subject, transport, repetition, Some(1))?;
+        (first > 0.0 && second > 0.0).then(|| second / first)
+    };
+    (0..repetitions(run)).filter_map(ratio).collect()
+}
+
+/// Merges stored histograms; `None` of none, or where one cannot be read.
+pub(super) fn merge<'a>(stored: impl Iterator<Item = &'a StoredHistogram>) -> Option<Latency> {
+    let mut all = Latency::new();
+    for histogram in stored {
+        all.merge(&histogram.load().ok()?);
+    }
+    (all.count() > 0).then_some(all)
+}
+
+fn repetitions(run: &Run) -> u32 {
+    run.scenario.repetitions
+}
+
+/// Losses and duplicates count over all visits, void ones above all.
+fn total(run: &Run, transport: Transport, count: fn(&Integrity) -> u64) -> f64 {
+    let open = run.latency.iter().filter(|v| v.transport == transport).map(|v| count(&v.integrity));
+    let closed = run.saturation.iter().filter(|v| v.transport == transport).map(|v| count(&v.integrity));
+    open.chain(closed).sum::<u64>() as f64
+}
+
+fn at(run: &Run, subject: Subject<'_>, transport: Transport, repetition: u32, half: Option<u32>) -> Option<f64> {
+    let open = || {
+        let visits = run.latency.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
+        visits.filter(move |v| v.cell == subject.cell && v.void.is_empty() && half.is_none_or(|h| h == v.half))
+    };
+    let closed = || {
+        let visits = run.saturation.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
+        visits.filter(move |v| v.in_flight == subject.in_flight && v.void.is_empty() && half.is_none_or(|h| h == v.half))
+    };
+    match subject.metric {
+        Metric::P50Us => quantile(open(), 0.5),
+        Metric::P99Us => quantile(open(), 0.99),
+        Metric::P999Us => quantile(open(), 0.999),
+        Metric::MaxUs => quantile(open(), 1.0),
+        Metric::BytesPerDelivery => {
+            ratio(open(), |v| (v.bytes.total() as f64, v.deliveries as f64))
+        }
+        Metric::DeliveriesPerSecond => ratio(closed(), |v| (v.deliveries as f64, v.wall_s)),
+        Metric::CpuUsPerDelivery => ratio(closed(), |v| (v.server_cpu_s * 1e6, v.deliveries as f64)),
+        Metric::RawRatio => {
+            let server = ratio(closed(), |v: &SaturationVisit| (v.deliveries as f64, v.server_cpu_s))?;
+            Some(server / raw(run, transport, repetition)?)
+        }
+        Metric::KibPerConnection => slope(run, transport, repetition, half),
+        Metric::Lost | Metric::Duplicated => None,
+    }
+}
+
+fn quantile<'a>(visits: impl Iterator<Item = &'a LatencyVisit>, quantile: f64) -> Option<f64> {
+    let merged = merge(visits.filter_map(|visit| visit.latency.as_ref()))?;
+    Some(merged.at(quantile) as f64)
+}
+
+/// The sum of one part over the sum of the other.
+fn ratio<'a, V: 'a>(visits: impl Iterator<Item = &'a V>, parts: impl Fn(&V) -> (f64, f64)) -> Option<f64> {
+    let sum = visits.map(parts).fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+    (sum.0 > 0.0 && sum.1 > 0.0).then(|| sum.0 / sum.1)
+}
+
+/// The raw loop's deliveries a CPU second, one event a send, with this transport's bytes.
+fn raw(run: &Run, transport: Transport, repetition: u32) -> Option<f64> {
+    let visits = run.raw.iter().filter(|v| v.transport == transport && v.repetition == repetition);
+    let unjoined = visits.filter(|v| v.joined == 1 && v.void.is_empty());
+    ratio(unjoined, |v: &RawVisit| (v.deliveries as f64, v.cpu_s))
+}
+
+fn slope(run: &Run, transport: Transport, repetition: u32, half: Option<u32>) -> Option<f64> {
+    let mut visits = run.memory.iter().filter(|v| v.transport == transport && v.repetition == repetition);
+    let visit = visits.find(|v| v.void.is_empty() && half.is_none())?;
+    Some(fit(visit.points.iter().map(|p| (f64::from(p.subscribers), p.pss_kib as f64)))?.slope)
+}
