@@ -56,6 +56,8 @@ pub use timing::Timing;
 pub use tricast_wire::decode::After;
 /// The words of the wire that a user of this crate meets.
 pub use tricast_wire::decode::{Beat, Cursor, EventMsg, Gap, Offset, Reason, Retry, Sync, SyncState};
+/// A cursor as text, `<epoch>-<offset>`, and back.
+pub use tricast_wire::text::{cursor as cursor_text, parse_cursor};
 
 /// Which transport a subscription shall use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

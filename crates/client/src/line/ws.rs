@@ -95,7 +95,6 @@ fn closed(frame: Option<&CloseFrame>) -> Failure {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 fn failure(error: WsError) -> Failure {
     match error {
         WsError::Http(response) => {
