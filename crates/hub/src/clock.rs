@@ -10,6 +10,12 @@ pub type Clock = fn() -> Millis;
 /// The system's time, in milliseconds since the Unix epoch.
 #[must_use]
 pub fn system_now() -> Millis {
+    Millis(system_now_micros() / 1000)
+}
+
+/// The system's time, in microseconds since the Unix epoch.
+#[must_use]
+pub fn system_now_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

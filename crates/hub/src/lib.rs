@@ -34,7 +34,7 @@ mod worker;
 
 pub mod poll;
 
-pub use clock::{Clock, system_now};
+pub use clock::{Clock, system_now, system_now_micros};
 pub use engine::{Appended, Batch, Engine, EngineError, Health, IdempotencyKey, MemoryEngine};
 pub use feeds::{Feed, FeedState, Feeds};
 pub use limits::Limits;

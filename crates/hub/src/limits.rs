@@ -25,8 +25,6 @@ pub struct Limits {
     pub read_bytes_max: usize,
     /// Answers to commands that wait to be written on one WebSocket; a client that does not read is not read from.
     pub replies_max: usize,
-    /// Namespaces at once.
-    pub namespaces_max: usize,
     /// How long an idempotency key is remembered.
     pub idempotency_window: Duration,
     /// Idempotency keys remembered in one namespace; beyond, the oldest goes.
@@ -50,7 +48,6 @@ impl Default for Limits {
             pass_bytes_max: 1 << 20,
             read_bytes_max: 64 << 10,
             replies_max: 64,
-            namespaces_max: 1000,
             idempotency_window: Duration::from_secs(300),
             idempotency_keys_max: 100_000,
             drain_rate: 2000,

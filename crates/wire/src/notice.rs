@@ -101,7 +101,7 @@ impl Notice {
         match self {
             Self::Sync(sync) => sync.push_fields(&mut out),
             Self::Beat(cursor) => {
-                out.extend_from_slice(format!("\"cursor\":\"{}\"", text::cursor(*cursor)).as_bytes())
+                out.extend_from_slice(format!("\"cursor\":\"{}\"", text::cursor(*cursor)).as_bytes());
             }
             Self::Gap { from, to, reason } => out.extend_from_slice(
                 format!(

@@ -1,0 +1,67 @@
+//! Pages of history, and what a namespace looks like.
+
+use actix_web::{HttpRequest, HttpResponse};
+use tricast_feed::{After, Cursor, Interest, ReadLimit, SessionId, StartState};
+use tricast_hub::Way;
+use tricast_wire::notice::Sync;
+use tricast_wire::{poll, text};
+
+use crate::app::Ctx;
+use crate::problem::Refusal;
+use crate::query::{Query, namespace};
+
+const LIMIT: std::ops::RangeInclusive<u64> = 1..=1000;
+const LIMIT_DEFAULT: u64 = 100;
+
+/// `GET /v1/feeds/{namespace}/events`.
+pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    crate::origin::check(&request, &ctx.settings.origins)?;
+    let query = Query::read(&request, &["after", "limit", "rooms"])?;
+    let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
+    let start = feed.start(query.after(After::Earliest)?);
+    let rooms = query.rooms(ctx.settings.publish.rooms_max)?;
+    let interest = Interest { rooms, ..Interest::everything() };
+    let limit = ReadLimit {
+        events: query.number("limit", LIMIT, LIMIT_DEFAULT)? as usize,
+        bytes: ctx.settings.body_bytes_max.max(1 << 20),
+    };
+    let last = feed.last();
+    let read = feed.read(start.offset, last, &interest, limit);
+    let pieces: Vec<_> = read.entries.iter().map(|entry| entry.payload.json()).collect();
+    let cursor = Cursor { epoch: feed.epoch(), offset: read.upto };
+    let was_reset = matches!(start.state, StartState::Reset { .. });
+    let sync = was_reset.then(|| Sync {
+        session: SessionId(0),
+        cursor: Cursor { epoch: feed.epoch(), offset: start.offset },
+        state: start.state,
+        beat_secs: ctx.hub.shared().limits.beat_secs,
+    });
+    let body = poll::history(sync.as_ref(), pieces.iter().map(AsRef::as_ref), cursor, read.upto < last);
+    Ok(json(body))
+}
+
+/// `GET /v1/feeds/{namespace}`.
+pub(crate) async fn state(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    crate::origin::check(&request, &ctx.settings.origins)?;
+    Query::read(&request, &[])?;
+    let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
+    let state = feed.state();
+    let subscribers: Vec<String> =
+        Way::ALL.iter().zip(state.subscribers).map(|(way, count)| format!("\"{}\":{count}", way.name())).collect();
+    Ok(json(format!(
+        "{{\"namespace\":\"{}\",\"epoch\":\"{}\",\"first\":{},\"last\":{},\"cursor\":\"{}\",\"events\":{},\"bytes\":{},\
+         \"subscribers\":{{{}}}}}",
+        feed.namespace(),
+        feed.epoch(),
+        state.first,
+        state.cursor.offset,
+        text::cursor(state.cursor),
+        state.events,
+        state.bytes,
+        subscribers.join(",")
+    )))
+}
+
+fn json(body: impl actix_web::body::MessageBody + 'static) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").insert_header(("cache-control", "no-store")).body(body)
+}

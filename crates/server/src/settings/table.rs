@@ -1,0 +1,59 @@
+//! The one table of settings: key, default, and what it means. Help, checks and documents come from it.
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its dotted name.
+    pub name: &'static str,
+    /// Its default, as it would be written in TOML.
+    pub default: &'static str,
+    /// What it means, with the unit and the range.
+    pub meaning: &'static str,
+}
+
+macro_rules! keys {
+    ($($name:literal = $default:literal : $meaning:literal;)*) => {
+        &[$(Key { name: $name, default: $default, meaning: $meaning }),*]
+    };
+}
+
+/// All settings.
+#[must_use]
+pub fn keys() -> &'static [Key] {
+    keys! {
+        "server.listen" = "\"127.0.0.1:8080\"" : "address and port; port 0 takes a free one";
+        "server.workers" = "0" : "worker threads, 1 to 256; 0 is one a core";
+        "server.insecure" = "false" : "allows an address that others can reach although there is no authentication";
+        "server.request_timeout_ms" = "5000" : "how long a client may take to send a request head, in milliseconds, 100 to 600000";
+        "origins.allowed" = "[]" : "origins beside the server's own that may use it from a browser, such as \"https://app.example\"; \"*\" is any";
+        "namespaces.declared" = "[]" : "namespaces beside `default`";
+        "namespaces.dynamic" = "false" : "whether a namespace is made on first use";
+        "namespaces.max" = "1000" : "namespaces at once, 1 to 100000";
+        "history.events" = "10000" : "events that a namespace retains, 1 to 10000000";
+        "history.bytes" = "16777216" : "bytes of memory that a namespace's events take, 1024 or more";
+        "history.age_secs" = "3600" : "seconds that an event is retained; 0 keeps events of any age";
+        "session.grace_secs" = "30" : "seconds that a session outlives its last subscriber, 0 to 86400";
+        "session.max" = "200000" : "sessions at once, 1 or more";
+        "stream.beat_secs" = "15" : "seconds between beats, 1 to 300";
+        "stream.retry_ms" = "1000" : "what a client is told to wait before it comes back, in milliseconds, 0 to 600000";
+        "publish.idempotency_window_secs" = "300" : "seconds that an idempotency key is remembered, 1 to 86400";
+        "publish.idempotency_keys_max" = "100000" : "idempotency keys remembered in a namespace, 1 or more";
+        "limits.body_bytes" = "1048576" : "bytes of a publish body, 1024 or more";
+        "limits.message_bytes" = "65536" : "bytes of a message on a WebSocket, 128 or more";
+        "limits.batch_max" = "1000" : "events in one publish, 1 to 100000";
+        "limits.depth_max" = "64" : "depth of nesting in `data`, 1 to 1000";
+        "limits.rooms_max" = "64" : "rooms of one subscriber, and of one event, 1 to 1000";
+        "limits.subscribers_max" = "100000" : "open streams and parked polls at once, 1 or more";
+        "limits.connections_max" = "25000" : "connections of one worker at once, 1 or more";
+        "limits.stall_secs" = "60" : "seconds that a stream may stand with bytes that its client does not take, 1 to 3600";
+        "limits.replies_max" = "64" : "answers that wait to be written on one WebSocket, 1 to 10000";
+        "limits.pass_events_max" = "1024" : "events that one fan-out pass joins, 1 to 100000";
+        "limits.pass_bytes_max" = "1048576" : "bytes that one fan-out pass takes from the log, 1024 or more";
+        "limits.read_bytes_max" = "65536" : "bytes that a subscriber who is behind reads from the log at once, 1024 or more";
+        "drain.rate" = "2000" : "streams ended a second when the server stops, 1 or more";
+        "drain.max_secs" = "10" : "the longest that stopping may take, in seconds, 1 to 600";
+        "report.dir" = "\"target/tricast/runs\"" : "where the runs are whose newest report is shown at /report/";
+        "log.level" = "\"info\"" : "error, warn, info, debug or trace; or a filter such as \"info,tricast_hub=debug\"";
+        "log.format" = "\"text\"" : "text or json, on standard error";
+    }
+}

@@ -1,0 +1,37 @@
+//! Server-Sent Events: one response that does not end.
+
+use std::convert::Infallible;
+
+use actix_web::{HttpRequest, HttpResponse};
+use futures::StreamExt as _;
+use tricast_hub::Way;
+
+use crate::app::Ctx;
+use crate::problem::Refusal;
+use crate::query::{Query, parse_after};
+use crate::transport::{COMMON, unbuffered, wish};
+
+const MEDIA_TYPE: &str = "text/event-stream";
+
+pub(crate) async fn sse(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    let mut wish = wish(&request, &ctx, Way::Sse, &Query::read(&request, &COMMON)?)?;
+    // A browser that comes back by itself repeats the address and adds this header: the header is the newer one.
+    if let Some(last) = request.headers().get("last-event-id").filter(|last| !last.is_empty()) {
+        let last = last.to_str().map_err(|_| Refusal::bad("Last-Event-ID", "not ASCII"))?;
+        wish.after = parse_after("Last-Event-ID", last)?;
+    }
+    let stream = ctx.hub.open(&wish)?;
+    Ok(head().streaming(stream.map(Ok::<_, Infallible>)))
+}
+
+/// The same head and nothing more, for `HEAD`.
+pub(crate) async fn sse_head(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    wish(&request, &ctx, Way::Sse, &Query::read(&request, &COMMON)?)?;
+    Ok(head().finish())
+}
+
+fn head() -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    unbuffered(&mut response).content_type(MEDIA_TYPE);
+    response
+}

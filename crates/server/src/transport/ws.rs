@@ -1,0 +1,131 @@
+//! WebSocket: frames both ways on a connection that was an HTTP request.
+//!
+//! `actix-ws` shakes hands. Outwards the hub's frames go as they are, already encoded and joined; inwards our own
+//! reader refuses a frame from its header.
+
+use std::convert::Infallible;
+
+use actix_web::body::{BodyStream, BoxBody};
+use actix_web::dev::Payload;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, rt, web};
+use futures::StreamExt as _;
+use tricast_feed::{Namespace, Reason, SessionId};
+use tricast_hub::{Batch, Handle, Hub, Way};
+use tricast_wire::command::{self, Command, Op};
+use tricast_wire::publish::PublishLimits;
+use tricast_wire::ws::{FrameFault, FrameReader, Incoming, close_frame, pong_frame};
+use tricast_wire::{Fault, text};
+
+use crate::app::Ctx;
+use crate::problem::Refusal;
+use crate::query::Query;
+use crate::sessions;
+use crate::transport::{COMMON, UNBUFFERED, wish};
+
+const SUBPROTOCOL: &str = "tricast.v1";
+
+pub(crate) async fn ws(request: HttpRequest, payload: web::Payload, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    let wish = wish(&request, &ctx, Way::Ws, &Query::read(&request, &COMMON)?)?;
+    let response = shake_hands(&request).await?;
+    let stream = ctx.hub.open(&wish)?;
+    let inbound = Inbound {
+        handle: stream.handle(),
+        hub: ctx.hub.clone(),
+        namespace: wish.namespace,
+        session: stream.session(),
+        limits: ctx.settings.publish,
+    };
+    rt::spawn(inbound.read(payload, FrameReader::new(ctx.settings.message_bytes_max)));
+    let mut response = response.set_body(BoxBody::new(BodyStream::new(stream.map(Ok::<_, Infallible>))));
+    for (name, value) in UNBUFFERED {
+        response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// Checks the upgrade request (RFC 6455, section 4.2) and gives the head of the answer.
+async fn shake_hands(request: &HttpRequest) -> Result<HttpResponse, Refusal> {
+    // The payload stays with us: actix-ws gets an empty one.
+    let nothing = web::Payload::from_request(request, &mut Payload::None).await;
+    let nothing = nothing.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let shaken = actix_ws::handle_with_protocols(request, nothing, &[SUBPROTOCOL]);
+    shaken.map(|(response, ..)| response).map_err(|error| Refusal::bad("Upgrade", error))
+}
+
+/// The direction from the client. It ends with the connection, or by ending the stream.
+///
+/// Its inputs: the request's payload, and room in the stream for answers.
+struct Inbound {
+    handle: Handle,
+    hub: Hub,
+    namespace: Namespace,
+    session: SessionId,
+    limits: PublishLimits,
+}
+
+impl Inbound {
+    async fn read(self, mut payload: web::Payload, mut reader: FrameReader) {
+        while let Some(Ok(bytes)) = payload.next().await {
+            self.handle.heard();
+            if let Err(last) = self.take(&bytes, &mut reader).await {
+                return self.handle.end_with(last);
+            }
+        }
+        // The client has gone, or has half-closed, which means the same here.
+        self.handle.end_with(Bytes::new());
+    }
+
+    /// Takes what a read brought. Fails with the close frame that ends the stream.
+    async fn take(&self, bytes: &Bytes, reader: &mut FrameReader) -> Result<(), Bytes> {
+        let mut input = bytes.as_ref();
+        loop {
+            match reader.next(&mut input) {
+                Ok(None) => return Ok(()),
+                Ok(Some(Incoming::Text(text))) => self.obey(&text).await,
+                Ok(Some(Incoming::Ping(payload))) => self.handle.pong(pong_frame(&payload)),
+                Ok(Some(Incoming::Pong)) => {}
+                Ok(Some(Incoming::Close(code))) => return Err(echo(code)),
+                Err(FrameFault { code, detail }) => return Err(Bytes::from(close_frame(code, detail))),
+            }
+        }
+    }
+
+    async fn obey(&self, text: &str) {
+        self.handle.room().await;
+        let Command { reference, op } = command::parse(text, self.limits, self.session);
+        let done = match op {
+            Ok(op) => self.carry_out(op).await,
+            Err(fault) => Err(fault),
+        };
+        self.handle.reply(match done {
+            Ok(fields) => command::reply_ok(reference.as_deref(), &fields),
+            Err(fault) => command::reply_refused(reference.as_deref(), &fault),
+        });
+    }
+
+    /// Carries a command out. Gives the fields of its answer.
+    async fn carry_out(&self, op: Op) -> Result<String, Fault> {
+        let shared = self.hub.shared();
+        let rooms_max = self.limits.rooms_max;
+        let change = |join: Vec<_>, leave: Vec<_>| {
+            shared.change_rooms(&self.namespace, self.session, &join, &leave, rooms_max)
+        };
+        match op {
+            Op::Ping => Ok(String::new()),
+            Op::Join(rooms) => sessions::rooms_field(change(rooms.iter().cloned().collect(), vec![])),
+            Op::Leave(rooms) => sessions::rooms_field(change(vec![], rooms.iter().cloned().collect())),
+            Op::Publish(draft) => {
+                let batch = Batch { drafts: vec![draft], idempotency: None };
+                let appended = shared.publish(&self.namespace, batch).await?;
+                let ids = appended.ids().map(|id| format!("{{\"id\":\"{}\"}}", text::cursor(id)));
+                Ok(format!(",\"events\":[{}]", ids.collect::<Vec<_>>().join(",")))
+            }
+        }
+    }
+}
+
+/// The answer to a close frame (RFC 6455, section 5.5.1).
+fn echo(code: u16) -> Bytes {
+    Bytes::from(close_frame(if code == 1005 { 1000 } else { code }, ""))
+}
