@@ -1,0 +1,52 @@
+// The demo's own endpoints, and the clock offset between page and server that their answers give away.
+
+const json = async (path, options) => {
+  const response = await fetch(path, { cache: 'no-store', ...options });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.status === 204 ? null : response.json();
+};
+const send = (method, path, body) => json(path, {
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+export const api = {
+  state: () => json('/demo/state'),
+  source: (change) => send('PATCH', '/demo/source', change),
+  cut: (label, ms) => send('POST', `/demo/lanes/${label}/cut`, { ms }),
+  kill: (label) => send('POST', `/demo/lanes/${label}/kill`, {}),
+  wire: (label, since) => json(`/demo/lanes/${label}/wire?since=${since}`),
+  feed: () => json('/v1/feeds/default'),
+  history: (after, limit, rooms) => json(`/v1/feeds/default/events?after=${after}&limit=${limit}&rooms=${rooms}`),
+};
+
+/** The page's clock, milliseconds since the Unix epoch, finer than `Date`. */
+export const pageClock = () => performance.timeOrigin + performance.now();
+
+/**
+ * How far the server's clock is ahead of the page's. The best of the samples is the one that travelled least; half its
+ * journey, and the millisecond to which the server's time is cut, are what the offset may be wrong by.
+ */
+export class ClockOffset {
+  /** @type {{offset: number, doubt: number} | null} */
+  best = null;
+  #age = 0;
+
+  /** @param {string} serverNow @param {number} sent @param {number} received  both of `pageClock` */
+  sample(serverNow, sent, received) {
+    const server = Date.parse(serverNow) + 0.5;
+    const doubt = (received - sent) / 2 + 0.5;
+    this.#age += 1;
+    // Clocks drift: after a minute any sample is better than the old best.
+    if (!this.best || doubt <= this.best.doubt || this.#age > 60) {
+      this.best = { offset: server - (sent + received) / 2, doubt };
+      this.#age = 0;
+    }
+  }
+
+  /** What to add to the page's clock. Nothing, where the offset is not larger than its own doubt. */
+  get correction() {
+    return this.best && Math.abs(this.best.offset) > this.best.doubt ? this.best.offset : 0;
+  }
+}

@@ -1,0 +1,306 @@
+// One lane: a connection of its own, what it measured, and the card that shows it.
+
+import { connect, parseCursor } from '../tricast.js';
+import { api } from './api.js';
+import { snippets } from './code.js';
+import { ByteCost, Latencies, Minute, utf8Length } from './figures.js';
+import { Integrity } from './integrity.js';
+import { Log } from './log.js';
+import { Outage } from './outage.js';
+import { drawSpark } from './spark.js';
+import { WireView } from './wireview.js';
+import { bytesText, millis, number, seconds, t } from './words.js';
+
+const SHOWN_STATE = { idle: 'connecting', connecting: 'connecting', live: 'live', waiting: 'down', paused: 'paused', closed: 'closed' };
+const HISTORY_MAX = 1000;
+
+/**
+ * @typedef {object} Arrival
+ * @property {any} event
+ * @property {number} offset
+ * @property {number} at        milliseconds of the page's clock
+ * @property {boolean} replayed
+ */
+
+export class Lane {
+  #root;
+  #mini;
+  #rooms;
+  #events = 0;
+  #payload = 0;
+  #latencies = new Latencies();
+  #minute = new Minute();
+  #cost = new ByteCost();
+  #integrity = new Integrity();
+  #outage = new Outage();
+  #wire;
+  #totals = null;
+  #offset = 0;
+  #log;
+
+  /**
+   * @param {object} options
+   * @param {'poll' | 'sse' | 'ws'} options.way
+   * @param {string} options.label
+   * @param {string[]} options.rooms
+   * @param {() => number} options.clock     the page's clock, set to the server's
+   * @param {(lane: Lane, arrival: Arrival) => {gap: number, own: boolean}} options.arrived
+   */
+  constructor({ way, label, rooms, clock, arrived }) {
+    this.way = way;
+    this.label = label;
+    this.name = t(`lane.${way}.short`);
+    this.#rooms = rooms;
+    this.#root = document.getElementById(`lane-${way}`);
+    this.#mini = document.querySelector(`[data-mini="${way}"]`);
+    this.#wire = new WireView(way, this.#root.querySelector('.panel-wire'));
+    this.#log = new Log({
+      list: this.part('log'),
+      more: this.part('more'),
+      empty: this.part('empty'),
+      words: { first: t('row.first'), replayed: t('row.replayed'), more: (count) => t('log.more', { count }) },
+    });
+    this.connection = connect({ transport: way, rooms, label, backoff: { baseMs: 300, capMs: 2000 } });
+    this.connection.on('*', (event, meta) => this.#event(event, meta, clock, arrived));
+    this.connection.watch('state', ({ state, from }) => this.#turned(state, from));
+    this.connection.watch('sync', (sync) => this.#integrity.sync(sync));
+    this.connection.watch('gap', (gap) => this.#integrity.gap(gap));
+    this.#tabs();
+    this.#code();
+  }
+
+  /** @param {string} name @returns {any} */
+  part(name) {
+    return this.#root.querySelector(`[data-x="${name}"]`);
+  }
+
+  get state() { return SHOWN_STATE[this.connection.state]; }
+  get paused() { return this.connection.state === 'paused'; }
+  get root() { return this.#root; }
+
+  /** @returns {import('./verdict.js').LaneFigures} */
+  get figures() {
+    const quantiles = this.#latencies.quantiles(performance.now());
+    return {
+      way: this.way,
+      name: this.name,
+      p50: quantiles?.p50 ?? null,
+      each: this.#cost.perEvent()?.each ?? null,
+      events: this.#events,
+    };
+  }
+
+  /** The lane's own clause of the spoken summary. */
+  get summary() {
+    return t('summary.lane', { lane: this.name, state: t(`state.${this.state}`), events: this.#events, lost: this.#integrity.lost });
+  }
+
+  async kill() {
+    this.#outage.expect('kill', performance.now());
+    await api.kill(this.label);
+  }
+
+  /** @param {number} ms */
+  async cut(ms) {
+    this.#outage.expect('cut', performance.now() + ms);
+    await api.cut(this.label, ms);
+  }
+
+  togglePause() {
+    const now = performance.now();
+    if (this.paused) {
+      this.#outage.free(now);
+      this.connection.resume();
+    } else {
+      this.#outage.expect('pause', now);
+      this.connection.pause();
+    }
+    const button = this.#root.querySelector('[data-act="pause"]');
+    button.setAttribute('aria-pressed', String(this.paused));
+    button.textContent = t(this.paused ? 'act.resume' : 'act.pause');
+  }
+
+  #event(event, meta, clock, arrived) {
+    const offset = parseCursor(event.id)?.offset ?? 0;
+    this.#offset = offset;
+    this.#events += 1;
+    this.#payload += utf8Length(meta.text ?? JSON.stringify(event));
+    this.#integrity.event(event.id);
+    const replayed = this.#outage.active;
+    this.#outage.event(meta.at);
+    const at = clock() - (performance.now() - meta.at);
+    const publishedAt = event.data?.at_us / 1000;
+    // A hidden page is throttled by the browser: what it measures says nothing about the transport.
+    if (!replayed && publishedAt > 0 && !document.hidden) {
+      const ms = Math.max(0, at - publishedAt);
+      this.#latencies.add(ms, meta.at);
+      this.#minute.saw(meta.at, Math.max(ms, 0.01));
+    }
+    const { gap, own } = arrived(this, { event, offset, at, replayed });
+    this.#log.add({
+      id: event.id,
+      n: offset,
+      type: event.type,
+      text: String(event.data?.text ?? ''),
+      epochMs: at,
+      gap,
+      replayed,
+      own,
+    });
+    if (replayed) this.#settle();
+  }
+
+  #turned(state, from) {
+    if (from === 'live' && state !== 'live') this.#outage.begin(performance.now(), this.#counts);
+    if (from === 'live') this.#outage.relapsed();
+    if (state === 'live' && this.#outage.reopened()) this.#catchUp();
+    this.#show();
+  }
+
+  get #counts() {
+    return { lost: this.#integrity.lost, doubled: this.connection.stats.duplicates };
+  }
+
+  // The lane is back once it has everything that the feed held when the stream reopened.
+  async #catchUp() {
+    try {
+      this.#outage.aim((await api.feed()).last);
+      this.#settle();
+    } catch {
+      this.#outage.relapsed();
+      setTimeout(() => { if (this.state === 'live' && this.#outage.reopened()) this.#catchUp(); }, 250);
+    }
+  }
+
+  #settle() {
+    const reached = Math.max(this.#offset, parseCursor(this.connection.cursor)?.offset ?? 0);
+    const settled = performance.now();
+    if (this.#integrity.holes.length > 0) return;
+    const stamp = this.#outage.settle(reached, settled, this.#counts);
+    if (stamp) this.#stamp(stamp);
+  }
+
+  #stamp({ kind, lost, doubled, missed, backMs }) {
+    const node = this.part('stamp');
+    node.dataset.kind = lost + doubled > 0 ? 'bad' : 'good';
+    node.dataset.serial = String(Number(node.dataset.serial ?? 0) + 1);
+    const words = t('stamp.back', { lost, doubled, seconds: seconds(backMs) });
+    this.part('stamp-text').textContent = missed > 0 ? `${words} · ${t('stamp.missed', { count: missed })}` : words;
+    node.title = t(`stamp.${kind}`);
+  }
+
+  // While it is away, the lane says since when and where it will go on.
+  #away() {
+    const since = this.#outage.since;
+    if (since === null) return;
+    const node = this.part('stamp');
+    node.dataset.kind = 'away';
+    node.title = '';
+    this.part('stamp-text').textContent = t(this.paused ? 'stamp.paused' : 'stamp.away', {
+      seconds: seconds(performance.now() - since),
+      place: `#${number(this.#offset)}`,
+    });
+  }
+
+  /** Once a second: asks the tap, resolves holes, redraws the figures. */
+  async second() {
+    if (this.connection.state !== 'live') this.#minute.down(performance.now());
+    this.#settle();
+    await Promise.all([this.#readWire(), this.#checkHoles()]).catch(() => {
+      // The next second asks again.
+    });
+    this.#show();
+  }
+
+  async #readWire() {
+    const answer = await api.wire(this.label, this.#wire.since);
+    this.#totals = answer.totals;
+    this.#wire.show(answer);
+    const { in_bytes: inBytes, out_bytes: outBytes } = answer.totals;
+    this.#cost.sample({ wire: inBytes + outBytes, events: this.#events, payload: this.#payload });
+  }
+
+  async #checkHoles() {
+    const hole = this.#integrity.holes[0];
+    if (!hole) return;
+    const limit = Math.min(HISTORY_MAX, hole.to - hole.from + 1);
+    const page = await api.history(`${hole.epoch}-${hole.from - 1}`, limit, this.#rooms.join(','));
+    this.#integrity.resolve(hole, page.sync ? null : page.events.map((event) => event.id));
+    this.#settle();
+  }
+
+  /** Once a frame. @returns {boolean} whether rows were written */
+  paint() {
+    if (this.#outage.active) this.#away();
+    return this.#log.paint();
+  }
+
+  #show() {
+    const now = performance.now();
+    const word = t(`state.${this.state}`);
+    for (const node of [this.#root, this.#mini]) node.dataset.state = this.state;
+    this.part('state').textContent = word;
+    this.#mini.querySelector('[data-x="mini-state"]').textContent = word;
+    const quantiles = this.#latencies.quantiles(now);
+    this.part('p50').textContent = quantiles ? millis(quantiles.p50) : '–';
+    this.part('p99').textContent = quantiles ? millis(quantiles.p99) : '–';
+    this.#mini.querySelector('[data-x="mini-p50"]').textContent = quantiles ? millis(quantiles.p50) : '–';
+    drawSpark(this.part('spark'), this.#minute.seconds(now));
+    this.#showCost();
+    const { requests, reconnects, duplicates } = this.connection.stats;
+    this.part('requests').textContent = number(this.#totals?.requests ?? requests);
+    this.part('reconnects').textContent = number(reconnects);
+    const { lost, unchecked } = this.#integrity;
+    this.part('lost').textContent = number(lost) + (unchecked > 0 ? '?' : '');
+    this.part('doubled').textContent = number(duplicates);
+    this.#root.dataset.lost = String(lost);
+    this.#root.dataset.doubled = String(duplicates);
+    this.#root.dataset.cursor = this.connection.cursor;
+  }
+
+  #showCost() {
+    const cost = this.#cost.perEvent();
+    if (!cost) return;
+    this.part('bytes').textContent = bytesText(cost.each);
+    this.part('payload').textContent = bytesText(cost.payload);
+    this.part('overhead').textContent = bytesText(cost.overhead);
+    this.part('payload-bar').setAttribute('width', String(((cost.payload / cost.each) * 100).toFixed(1)));
+  }
+
+  /** @param {number | null} share */
+  showShare(share) {
+    this.part('first').textContent = share === null ? '–' : number(share * 100);
+  }
+
+  #tabs() {
+    const tabs = [...this.#root.querySelectorAll('[role="tab"]')];
+    const choose = (tab) => {
+      for (const other of tabs) {
+        const chosen = other === tab;
+        other.setAttribute('aria-selected', String(chosen));
+        other.tabIndex = chosen ? 0 : -1;
+        document.getElementById(other.getAttribute('aria-controls')).hidden = !chosen;
+      }
+      this.#wire.open = tab.dataset.tab === 'wire';
+      if (this.#wire.open) this.#readWire().catch(() => {});
+    };
+    tabs.forEach((tab, i) => {
+      tab.addEventListener('click', () => choose(tab));
+      tab.addEventListener('keydown', (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        const next = tabs[(i + step + tabs.length) % tabs.length];
+        next.focus();
+        choose(next);
+      });
+    });
+  }
+
+  #code() {
+    const { js, curl, cli } = snippets(this.way, location.origin, this.#rooms.filter((room) => !room.startsWith('only-')));
+    this.part('code-js').textContent = js;
+    this.part('code-curl').textContent = curl;
+    this.part('code-cli').textContent = cli;
+  }
+}

@@ -1,0 +1,85 @@
+// A lane's list of events: fifty rows at most, always the same nodes, touched once a frame.
+
+import { millis, number, timeText } from './words.js';
+
+const ROWS = 50;
+
+/**
+ * @typedef {object} Row
+ * @property {string} id
+ * @property {number} n          what the row is numbered by
+ * @property {string} type
+ * @property {string} text
+ * @property {number} epochMs    when it arrived
+ * @property {number} gap        milliseconds behind the first lane; 0 for the first
+ * @property {boolean} replayed
+ * @property {boolean} own       sent from this page
+ */
+
+export class Log {
+  #list;
+  #more;
+  #empty;
+  /** @type {Row[]} */
+  #fresh = [];
+  #total = 0;
+  #flip = false;
+  #words;
+
+  /** @param {{list: Element, more: Element, empty: HTMLElement, words: {first: string, replayed: string, more: (count: number) => string}}} parts */
+  constructor({ list, more, empty, words }) {
+    this.#list = list;
+    this.#more = more;
+    this.#empty = empty;
+    this.#words = words;
+  }
+
+  /** @param {Row} row */
+  add(row) {
+    this.#total += 1;
+    this.#fresh.push(row);
+    // A hidden page paints no frames; only the last rows will ever be seen.
+    if (this.#fresh.length > ROWS * 4) this.#fresh.splice(0, this.#fresh.length - ROWS);
+  }
+
+  /** Shows what came since the last frame, newest on top. @returns {boolean} whether anything changed */
+  paint() {
+    if (this.#fresh.length === 0) return false;
+    const rows = this.#fresh.slice(-ROWS);
+    this.#fresh.length = 0;
+    this.#empty.hidden = true;
+    const calm = rows.length <= 3;
+    this.#flip = !this.#flip;
+    for (const row of rows) {
+      const node = this.#list.children.length < ROWS ? blank() : this.#list.lastElementChild;
+      fill(node, row, this.#words);
+      node.dataset.fresh = calm ? (this.#flip ? 'a' : 'b') : '';
+      this.#list.prepend(node);
+    }
+    const hidden = this.#total - this.#list.children.length;
+    this.#more.textContent = hidden > 0 ? this.#words.more(hidden) : '';
+    return true;
+  }
+}
+
+function blank() {
+  const node = document.createElement('li');
+  for (const name of ['time', 'n', 'type', 'text', 'gap']) {
+    const part = document.createElement('span');
+    part.className = `row-${name}`;
+    node.append(part);
+  }
+  return node;
+}
+
+function fill(node, row, words) {
+  const [time, n, type, text, gap] = node.children;
+  node.dataset.id = row.id;
+  node.dataset.kind = row.replayed ? 'replayed' : row.gap === 0 ? 'first' : 'later';
+  node.toggleAttribute('data-own', row.own);
+  time.textContent = timeText(row.epochMs);
+  n.textContent = `#${number(row.n)}`;
+  type.textContent = row.type;
+  text.textContent = row.text;
+  gap.textContent = row.replayed ? words.replayed : row.gap === 0 ? words.first : `+${millis(row.gap)} ms`;
+}

@@ -1,0 +1,182 @@
+// The page: three lanes on one feed. This file wires the parts together and owns the only two clocks of the page, the
+// frame and the second.
+
+import { api, ClockOffset, pageClock } from './api.js';
+import { Controls } from './controls.js';
+import { Lane } from './lane.js';
+import { Ledger } from './ledger.js';
+import { PaintClock } from './paint.js';
+import { Race } from './race.js';
+import { Send } from './send.js';
+import { help, languages, selection, sheet, shortcuts, themes } from './shell.js';
+import { verdict } from './verdict.js';
+import { loadWords, millis, number, seconds, t } from './words.js';
+
+const WAYS = /** @type {const} */ (['poll', 'sse', 'ws']);
+const CUT_MS = 5000;
+const SUMMARY_SECONDS = 10;
+
+const part = (name) => document.querySelector(`[data-x="${name}"]`);
+const offset = new ClockOffset();
+const clock = () => pageClock() + offset.correction;
+
+async function readState() {
+  const sent = pageClock();
+  const state = await api.state();
+  offset.sample(state.now, sent, pageClock());
+  return state;
+}
+
+/** The first answer decides which rooms there are; without it nothing can start. */
+async function firstState() {
+  for (;;) {
+    try {
+      return await readState();
+    } catch {
+      await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    }
+  }
+}
+
+async function start() {
+  await loadWords();
+  themes();
+  languages();
+  const state = await firstState();
+  for (let i = 0; i < 4; i += 1) await readState().catch(() => {});
+
+  const ledger = new Ledger(WAYS.length);
+  const race = new Race(document.querySelector('.race'));
+  const send = new Send({ ways: [...WAYS], rooms: state.source.rooms, ledger, clock });
+  const paintClock = new PaintClock(clock);
+  const visitor = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
+
+  const arrived = (lane, { event, offset: at, at: time, replayed }) => {
+    const { gap, complete } = ledger.arrive(WAYS.indexOf(lane.way), at, time, replayed);
+    const publishedAt = event.data?.at_us / 1000;
+    if (publishedAt > 0 && !replayed) paintClock.arrived(publishedAt);
+    if (complete && publishedAt > 0) {
+      const took = ledger.times(at).map((each) => Math.max(0, each - publishedAt));
+      race.finished({ n: at, type: event.type, text: String(event.data.text ?? ''), publishedAt, took, ways: WAYS });
+    }
+    return { gap, own: send.isOwn(event) };
+  };
+  const lanes = WAYS.map((way) => new Lane({
+    way,
+    label: `lane-${visitor}-${way}`,
+    rooms: [...state.source.rooms, `only-${way}`],
+    clock,
+    arrived,
+  }));
+
+  const controls = new Controls(state);
+  const selected = selection(lanes);
+  const cutAll = networkCut(lanes);
+  const { open } = help();
+  sheet();
+  acts(lanes);
+  shortcuts({
+    1: () => selected.choose(lanes[0]),
+    2: () => selected.choose(lanes[1]),
+    3: () => selected.choose(lanes[2]),
+    ' ': () => selected.lane.togglePause(),
+    k: () => tried(selected.lane.kill()),
+    c: () => tried(selected.lane.cut(CUT_MS)),
+    x: cutAll,
+    b: () => send.burst(),
+    '/': () => send.focus(),
+    '?': open,
+  });
+  frames(() => {
+    const written = lanes.map((lane) => lane.paint()).some(Boolean);
+    race.paint(performance.now());
+    send.paint();
+    if (written) paintClock.frame();
+  });
+  eachSecond(async (count) => {
+    // The figures of one second must not wait for a lane that is cut off.
+    await Promise.all([...lanes.map((lane) => lane.second()), readState().then((next) => controls.show(next), () => {})]);
+    showPage(lanes, ledger, paintClock);
+    if (count % SUMMARY_SECONDS === 0) part('summary').textContent = lanes.map((lane) => lane.summary).join(' ');
+  });
+  document.documentElement.dataset.ready = 'true';
+}
+
+function showPage(lanes, ledger, paintClock) {
+  const live = lanes.filter((lane) => lane.state === 'live').length;
+  const pulse = document.querySelector('.pulse');
+  pulse.dataset.live = live === lanes.length ? 'all' : live > 0 ? 'some' : 'none';
+  part('live').textContent = t(`live.${pulse.dataset.live}`, { n: live });
+  const shares = ledger.shares();
+  lanes.forEach((lane, i) => lane.showShare(shares ? shares[i] : null));
+  if (offset.best) part('clock').textContent = `${millis(offset.best.offset)} ± ${millis(offset.best.doubt)} ms`;
+  const paint = paintClock.quantiles;
+  if (paint) {
+    part('paint').textContent = `p99 ${millis(paint.p99)} ms`;
+    part('paint').dataset.p99 = paint.p99.toFixed(2);
+  }
+  part('verdict').textContent = verdict(lanes.map((lane) => lane.figures))
+    .map(({ key, values }) => t(key, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shown(name, value)]))))
+    .join(' ');
+  part('throttled').hidden = !document.hidden;
+}
+
+const shown = (name, value) => (name === 'ms' ? millis(Number(value)) : name === 'times' ? number(Number(value), 1) : value);
+
+function acts(lanes) {
+  for (const lane of lanes) {
+    const press = (name, act) => lane.root.querySelector(`[data-act="${name}"]`).addEventListener('click', act);
+    press('kill', () => tried(lane.kill()));
+    press('pause', () => lane.togglePause());
+    press('cut', () => tried(lane.cut(CUT_MS)));
+  }
+}
+
+/** The big button: every lane at once, with the seconds that are left on it. */
+function networkCut(lanes) {
+  const buttons = [...document.querySelectorAll('[data-act="cut-all"]')];
+  const words = part('cut-all');
+  let until = 0;
+  const show = () => {
+    const left = until - performance.now();
+    for (const button of buttons) {
+      button.toggleAttribute('data-busy', left > 0);
+      button.setAttribute('aria-disabled', String(left > 0));
+      button.style.setProperty('--left', String(Math.max(0, left / CUT_MS)));
+    }
+    words.textContent = left > 0 ? t('act.cutting', { seconds: seconds(left) }) : t('act.cut_all');
+    if (left > 0) setTimeout(show, 100);
+  };
+  const cut = () => {
+    if (performance.now() < until) return;
+    until = performance.now() + CUT_MS;
+    for (const lane of lanes) tried(lane.cut(CUT_MS));
+    show();
+  };
+  for (const button of buttons) button.addEventListener('click', cut);
+  return cut;
+}
+
+// A button whose request fails has done nothing: its lane shows as much.
+const tried = (promise) => promise.catch(() => {});
+
+function frames(paint) {
+  const frame = () => {
+    paint();
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+
+function eachSecond(act) {
+  let count = 0;
+  let busy = false;
+  setInterval(async () => {
+    if (busy) return;
+    busy = true;
+    count += 1;
+    await act(count).finally(() => { busy = false; });
+  }, 1000);
+}
+
+start();

@@ -1,0 +1,75 @@
+// What the transports share: where to ask, where to put what comes, and how a refusal reads.
+
+import { fromResponse } from './reasons.js';
+
+/**
+ * @typedef {object} Target
+ * @property {(way: string, query: Record<string, string | number | undefined>) => string} url
+ * @property {string} after
+ * @property {string} [session]
+ * @property {number} waitSeconds  how long a poll may be parked
+ *
+ * @typedef {object} Sink  where a transport puts what it gets; it may call none of these after it was let go
+ * @property {() => void} requested                           a request goes out
+ * @property {(event: any, text: string | null) => void} event  an event, with its own bytes where they are at hand
+ * @property {(notice: any) => void} notice                   `sync`, `beat`, `gap` or one that is not known yet
+ * @property {(sync: any, cursor: string, session?: string) => void} answered  a poll's answer is complete
+ * @property {(failure: import('./reasons.js').Failure) => void} lost
+ */
+
+/** A refusal on its way up. */
+export class Refused extends Error {
+  /** @param {import('./reasons.js').Failure} failure */
+  constructor(failure) {
+    super(`${failure.reason}${failure.detail ? `: ${failure.detail}` : ''}`);
+    this.failure = failure;
+  }
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Refused>}
+ */
+export async function refusal(response) {
+  const type = response.headers.get('content-type') ?? '';
+  const problem = type.includes('json') ? await response.json().catch(() => null) : null;
+  // A success of the wrong kind comes from something in between: a portal's login page, a proxy.
+  const status = response.ok ? 502 : response.status;
+  return new Refused(fromResponse(status, problem, response.headers.get('retry-after')));
+}
+
+/**
+ * @param {unknown} error  what `fetch` or a parser threw
+ * @returns {import('./reasons.js').Failure}
+ */
+export function asFailure(error) {
+  if (error instanceof Refused) return error.failure;
+  return { reason: 'network', retry: 'yes', detail: error instanceof Error ? error.message : String(error) };
+}
+
+/**
+ * The address of a feed.
+ * @param {string} url        the server's address
+ * @param {string} namespace
+ * @returns {string}
+ */
+export function feedUrl(url, namespace) {
+  return new URL(`v1/feeds/${encodeURIComponent(namespace)}/`, url.endsWith('/') ? url : `${url}/`).href;
+}
+
+/**
+ * Publishes one event, or several that stay together.
+ * @param {{url?: string, namespace?: string}} where
+ * @param {object | object[]} events
+ * @param {{idempotencyKey?: string, signal?: AbortSignal}} [options]
+ * @returns {Promise<{id: string}[]>}
+ */
+export async function publish({ url = location.origin, namespace = 'default' }, events, options = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { 'content-type': 'application/json' };
+  if (options.idempotencyKey) headers['idempotency-key'] = options.idempotencyKey;
+  const body = JSON.stringify(events);
+  const response = await fetch(`${feedUrl(url, namespace)}events`, { method: 'POST', headers, body, signal: options.signal });
+  if (!response.ok) throw await refusal(response);
+  return (await response.json()).events;
+}

@@ -1,0 +1,257 @@
+// The connection's state machine. Pure: it is told what happened and what time it is, and says what to do next. It
+// opens nothing, waits for nothing and reads no clock, so that a test can walk it through a day in a millisecond.
+//
+// Invariants
+// 1. One stream at most is open. Every `open` has a number; news from an older one never reaches the machine.
+// 2. The position moves by events and notices alone, so a change of transport or a broken line cannot move it.
+// 3. There is a deadline whenever something is awaited: an answer, a proof of life, the end of a delay.
+
+import { BACKOFF, delayMs } from './backoff.js';
+import { Position } from './cursor.js';
+
+/**
+ * @typedef {import('./reasons.js').Failure} Failure
+ * @typedef {'ws' | 'sse' | 'poll'} Transport
+ * @typedef {'idle' | 'connecting' | 'live' | 'waiting' | 'paused' | 'closed'} State
+ *
+ * @typedef {{do: 'open', transport: Transport, after: string, session?: string, attempt: number}
+ *   | {do: 'abort'}
+ *   | {do: 'state', state: State, from: State, transport: Transport, failure?: Failure, delayMs?: number}
+ *   | {do: 'close', failure: Failure}} Effect
+ *
+ * @typedef {object} MachineOptions
+ * @property {Transport | 'auto'} [transport]
+ * @property {string} [after]
+ * @property {string} [session]
+ * @property {Partial<import('./backoff.js').BackoffOptions>} [backoff]
+ * @property {number} [openTimeoutMs]  how long a stream may take to its first word
+ * @property {number} [pollWaitMs]     how long a poll may be parked
+ * @property {number} [memoryMs]       how long `auto` remembers that a transport failed
+ * @property {number} [stableMs]       a stream that lived this long starts the backoff afresh
+ * @property {Map<Transport, number>} [memory]  until when a transport is out, shared by connections to one server
+ * @property {() => number} [random]
+ */
+
+/** Best first: the order in which `auto` tries. @type {Transport[]} */
+export const ORDER = ['ws', 'sse', 'poll'];
+
+const DEFAULT_BEAT_MS = 15_000;
+const MUTE_BEATS = 2;
+// A reconnection that fails once is most likely the network's fault; twice, perhaps the transport's.
+const MISSES_ONCE_PROVEN = 2;
+
+export class Machine {
+  /** @param {MachineOptions} [options] */
+  constructor(options = {}) {
+    this.auto = (options.transport ?? 'auto') === 'auto';
+    this.position = new Position(options.after);
+    this.session = options.session;
+    this.backoff = { ...BACKOFF, ...options.backoff };
+    this.openTimeoutMs = options.openTimeoutMs ?? 10_000;
+    this.pollWaitMs = options.pollWaitMs ?? 25_000;
+    this.memoryMs = options.memoryMs ?? 300_000;
+    this.stableMs = options.stableMs ?? 5_000;
+    this.memory = options.memory ?? new Map();
+    this.random = options.random ?? Math.random;
+
+    /** @type {State} */
+    this.state = 'idle';
+    /** @type {Transport} */
+    this.transport = this.auto ? ORDER[0] : /** @type {Transport} */ (options.transport);
+    this.attempt = 0;
+    this.failures = 0;
+    this.reconnects = 0;
+    this.duplicates = 0;
+    this.beatMs = DEFAULT_BEAT_MS;
+    /** When something must have happened, or null. @type {number | null} */
+    this.deadline = null;
+    this.liveSince = 0;
+    this.flowing = false;
+    /** @type {Set<Transport>} */
+    this.proven = new Set();
+    /** @type {Map<Transport, number>} */
+    this.misses = new Map();
+  }
+
+  /** @param {number} now @returns {Effect[]} */
+  start(now) {
+    return this.state === 'idle' || this.state === 'paused' ? this.#open(now) : [];
+  }
+
+  /**
+   * The stream's first word, or a poll's first answer.
+   * @param {any} sync   the notice, or null where a poll goes on without one
+   * @param {number} now
+   * @returns {Effect[]}
+   */
+  sync(sync, now) {
+    if (sync) {
+      this.position.start(sync);
+      if (typeof sync.session === 'string') this.session = sync.session;
+      if (sync.beat > 0) this.beatMs = sync.beat * 1000;
+    }
+    this.#alive(now);
+    if (this.state !== 'connecting') return [];
+    if (this.proven.size > 0) this.reconnects += 1;
+    this.misses.delete(this.transport);
+    this.memory.delete(this.transport);
+    this.proven.add(this.transport);
+    this.liveSince = now;
+    this.flowing = false;
+    return [this.#turn('live')];
+  }
+
+  /**
+   * An event arrived.
+   * @param {string} id
+   * @param {number} now
+   * @returns {boolean} false where it was here before
+   */
+  event(id, now) {
+    this.flowing = true;
+    this.#alive(now);
+    const taken = this.position.take(id);
+    if (taken === 'duplicate') this.duplicates += 1;
+    return taken !== 'duplicate';
+  }
+
+  /**
+   * A beat, a gap, or a poll's answer: all name a cursor and prove that the stream is alive.
+   * @param {unknown} cursor
+   * @param {number} now
+   */
+  reached(cursor, now) {
+    this.flowing = true;
+    this.position.reach(cursor);
+    this.#alive(now);
+  }
+
+  /**
+   * The stream is gone, or never came.
+   * @param {Failure} failure
+   * @param {number} now
+   * @returns {Effect[]}
+   */
+  lost(failure, now) {
+    if (this.state !== 'connecting' && this.state !== 'live') return [];
+    if (failure.retry !== 'yes') return this.#end(failure);
+    const opening = this.state === 'connecting';
+    if (!opening && now - this.liveSince >= this.stableMs) this.failures = 0;
+    const moved = this.auto && this.#blame(failure, opening, now);
+    // A first look for a transport that works does not wait between two different ones.
+    const wait = moved && this.proven.size === 0 && this.failures < ORDER.length
+      ? 0
+      : delayMs(this.failures, failure.retryAfterMs, this.backoff, this.random);
+    this.failures += 1;
+    this.deadline = now + wait;
+    return [{ do: 'abort' }, { ...this.#turn('waiting'), failure, delayMs: wait }];
+  }
+
+  /**
+   * The deadline has passed.
+   * @param {number} now
+   * @returns {Effect[]}
+   */
+  timer(now) {
+    if (this.deadline === null || now < this.deadline) return [];
+    if (this.state === 'waiting') return this.#open(now);
+    if (this.state === 'live' && now - this.deadline > this.beatMs) {
+      // The clock jumped: the machine slept or the tab was frozen, and what arrived meanwhile was not looked at yet.
+      this.#alive(now);
+      return [];
+    }
+    return this.lost({ reason: 'mute', retry: 'yes' }, now);
+  }
+
+  /** The network is said to be back: no use in waiting on. @param {number} now @returns {Effect[]} */
+  wake(now) {
+    return this.state === 'waiting' ? this.#open(now) : [];
+  }
+
+  /** Lets go of the stream and keeps the place. @returns {Effect[]} */
+  pause() {
+    if (this.state === 'closed' || this.state === 'paused') return [];
+    this.deadline = null;
+    return [{ do: 'abort' }, this.#turn('paused')];
+  }
+
+  /**
+   * Goes on over another transport, from the same cursor.
+   * @param {Transport | 'auto'} transport
+   * @param {number} now
+   * @returns {Effect[]}
+   */
+  switchTo(transport, now) {
+    if (this.state === 'closed') return [];
+    this.auto = transport === 'auto';
+    this.transport = this.auto ? this.#pick(now) : /** @type {Transport} */ (transport);
+    this.failures = 0;
+    if (this.state === 'paused' || this.state === 'idle') return [];
+    return [{ do: 'abort' }, ...this.#open(now)];
+  }
+
+  /** Ends for good. @returns {Effect[]} */
+  close() {
+    return this.state === 'closed' ? [] : this.#end({ reason: 'closed', retry: 'no' });
+  }
+
+  /** @param {number} now @returns {Effect[]} */
+  #open(now) {
+    if (this.auto) this.transport = this.#pick(now);
+    this.attempt += 1;
+    this.deadline = now + this.openTimeoutMs;
+    const { transport, session, attempt } = this;
+    return [this.#turn('connecting'), { do: 'open', transport, after: this.position.after, session, attempt }];
+  }
+
+  /** @param {Failure} failure @returns {Effect[]} */
+  #end(failure) {
+    this.deadline = null;
+    return [{ do: 'abort' }, { ...this.#turn('closed'), failure }, { do: 'close', failure }];
+  }
+
+  /** @param {State} state @returns {Extract<Effect, {do: 'state'}>} */
+  #turn(state) {
+    const from = this.state;
+    this.state = state;
+    return { do: 'state', state, from, transport: this.transport };
+  }
+
+  /** @param {number} now */
+  #alive(now) {
+    if (this.state !== 'live' && this.state !== 'connecting') return;
+    const parked = this.transport === 'poll' ? this.pollWaitMs + this.openTimeoutMs : this.beatMs * MUTE_BEATS;
+    this.deadline = now + parked;
+  }
+
+  /**
+   * Decides whether a failure speaks against the transport, and remembers it if so.
+   * @param {Failure} failure
+   * @param {boolean} opening
+   * @param {number} now
+   * @returns {boolean} whether another transport is next
+   */
+  #blame(failure, opening, now) {
+    const silent = failure.reason === 'mute' && !this.flowing;
+    if (failure.stated || !(opening || silent)) return false;
+    const failed = this.transport;
+    const misses = (this.misses.get(failed) ?? 0) + 1;
+    this.misses.set(failed, misses);
+    if (!silent && misses < (this.proven.has(failed) ? MISSES_ONCE_PROVEN : 1)) return false;
+    this.memory.set(failed, now + this.memoryMs);
+    return this.#pick(now) !== failed;
+  }
+
+  /**
+   * The best transport that is not remembered as failed. Where all are, the network is at fault: all are forgiven.
+   * @param {number} now
+   * @returns {Transport}
+   */
+  #pick(now) {
+    const usable = ORDER.find((transport) => !((this.memory.get(transport) ?? 0) > now));
+    if (usable) return usable;
+    this.memory.clear();
+    this.misses.clear();
+    return ORDER[0];
+  }
+}

@@ -1,0 +1,47 @@
+// Long polling: ask, take everything that is pending, ask again at once. The first question of a stream does not
+// wait, so that the client knows at once whether it is connected and what it missed.
+
+import { asFailure, refusal } from './http.js';
+import { fromNotice } from './reasons.js';
+
+/**
+ * @param {import('./http.js').Target} target
+ * @param {import('./http.js').Sink} sink
+ * @returns {() => void} lets go of the stream
+ */
+export function openPoll(target, sink) {
+  const control = new AbortController();
+  turn(target, sink, control.signal).catch((error) => {
+    if (!control.signal.aborted) sink.lost(asFailure(error));
+  });
+  return () => control.abort();
+}
+
+async function turn(target, sink, signal) {
+  let { after, session } = target;
+  for (let wait = 0; !signal.aborted; wait = target.waitSeconds) {
+    sink.requested();
+    const response = await fetch(target.url('poll', { after, session, wait }), { cache: 'no-store', signal });
+    if (!response.ok) throw await refusal(response);
+    const answer = await response.json();
+    if (signal.aborted) return;
+    sink.answered(answer.sync ?? null, answer.cursor);
+    deliver(answer, sink, signal);
+    session = answer.sync?.session ?? session;
+    after = answer.cursor ?? after;
+  }
+}
+
+function deliver(answer, sink, signal) {
+  for (const event of answer.events ?? []) {
+    if (signal.aborted) return;
+    sink.event(event, null);
+  }
+  for (const notice of answer.notices ?? []) {
+    if (signal.aborted) return;
+    if (notice.notice === 'close') return sink.lost(fromNotice(notice));
+    sink.notice(notice);
+  }
+  // Only now is everything in hand that the answer's cursor stands for.
+  if (!signal.aborted) sink.notice({ notice: 'beat', cursor: answer.cursor, implied: true });
+}
