@@ -86,7 +86,7 @@ impl World {
         match *step {
             Step::Publish { room, except, to, count } => self.publish(room, except, to, count).await,
             Step::Open { way, room, from_start } if self.clients.len() < 6 => {
-                self.open(way, room, from_start)
+                self.open(way, room, from_start);
             }
             Step::Take { client, pieces } => self.take(client % count, pieces).await,
             Step::Join { client, room } => self.change(client % count, Some(room), None).await,

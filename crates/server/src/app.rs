@@ -61,7 +61,9 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
         .service(web::resource("/healthz").get(health::live).default_service(only("GET")))
         .service(web::resource("/readyz").get(health::ready).default_service(only("GET")))
         .service(web::redirect("/report", "/report/"))
-        .service(web::resource(["/report/", "/report/{file}"]).get(report::report).default_service(only("GET")))
+        .service(
+            web::resource(["/report/", "/report/{file}"]).get(report::report).default_service(only("GET")),
+        )
         .default_service(web::route().to(not_found));
 }
 

@@ -46,8 +46,11 @@ pub(crate) async fn state(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse
     Query::read(&request, &[])?;
     let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
     let state = feed.state();
-    let subscribers: Vec<String> =
-        Way::ALL.iter().zip(state.subscribers).map(|(way, count)| format!("\"{}\":{count}", way.name())).collect();
+    let subscribers: Vec<String> = Way::ALL
+        .iter()
+        .zip(state.subscribers)
+        .map(|(way, count)| format!("\"{}\":{count}", way.name()))
+        .collect();
     Ok(json(format!(
         "{{\"namespace\":\"{}\",\"epoch\":\"{}\",\"first\":{},\"last\":{},\"cursor\":\"{}\",\"events\":{},\"bytes\":{},\
          \"subscribers\":{{{}}}}}",
@@ -63,5 +66,8 @@ pub(crate) async fn state(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse
 }
 
 fn json(body: impl actix_web::body::MessageBody + 'static) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").insert_header(("cache-control", "no-store")).body(body)
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "no-store"))
+        .body(body)
 }

@@ -46,7 +46,8 @@ impl ResponseError for Refusal {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(MEDIA_TYPE).insert_header(("cache-control", "no-store"));
-        let comes_back = matches!(self.0.reason, Reason::TooManyConnections | Reason::Draining | Reason::Degraded);
+        let comes_back =
+            matches!(self.0.reason, Reason::TooManyConnections | Reason::Draining | Reason::Degraded);
         let after = self.0.retry_after_secs.or(comes_back.then_some(RETRY_AFTER_SECS));
         if let Some(secs) = after {
             response.insert_header((RETRY_AFTER, secs));
@@ -61,7 +62,9 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
 }
 
 /// The answer to a method that a path does not have.
-pub(crate) fn wrong_method(allowed: &'static str) -> impl Fn(HttpRequest) -> std::future::Ready<HttpResponse> + Clone {
+pub(crate) fn wrong_method(
+    allowed: &'static str,
+) -> impl Fn(HttpRequest) -> std::future::Ready<HttpResponse> + Clone {
     move |request| {
         let detail = format!("method: {} is not allowed here, only {allowed}", request.method());
         let refusal = Refusal(Problem::new(Reason::BadRequest, detail).with_status(405));

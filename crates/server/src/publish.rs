@@ -14,7 +14,11 @@ use crate::app::Ctx;
 use crate::problem::Refusal;
 use crate::query::{Query, namespace};
 
-pub(crate) async fn publish(request: HttpRequest, payload: Payload, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+pub(crate) async fn publish(
+    request: HttpRequest,
+    payload: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
     crate::origin::check(&request, &ctx.settings.origins)?;
     Query::read(&request, &[])?;
     let namespace = namespace(&request)?;
@@ -68,9 +72,15 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Refu
 }
 
 /// Reads a body up to a size; more is refused as soon as it is declared or comes.
-pub(crate) async fn read_body(request: &HttpRequest, mut payload: Payload, bytes_max: usize) -> Result<Bytes, Refusal> {
-    let too_large = || Refusal::new(Reason::TooLarge, format!("body: more than limits.body_bytes, {bytes_max}"));
-    let declared = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+pub(crate) async fn read_body(
+    request: &HttpRequest,
+    mut payload: Payload,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
+    let too_large =
+        || Refusal::new(Reason::TooLarge, format!("body: more than limits.body_bytes, {bytes_max}"));
+    let declared =
+        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > bytes_max) {
         return Err(too_large());
     }

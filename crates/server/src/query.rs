@@ -52,7 +52,12 @@ impl Query {
         self.text("label").map(Label::new).transpose().map_err(|error| Refusal::bad("label", error))
     }
 
-    pub(crate) fn number(&self, name: &str, range: std::ops::RangeInclusive<u64>, default: u64) -> Result<u64, Refusal> {
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, Refusal> {
         let Some(text) = self.text(name) else { return Ok(default) };
         let number = text.parse().ok().filter(|number| range.contains(number));
         let detail = || format!("expected a whole number from {} to {}", range.start(), range.end());

@@ -9,8 +9,7 @@ use crate::app::Ctx;
 use crate::problem::Refusal;
 
 /// A report is one page that loads nothing; its styles and its few lines of script stand in it.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
 /// The files of a run that are shown, with their types.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, dev};
 use tricast_feed::Millis;
-use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now, system_now_micros};
+use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
 use crate::app::{self, Ctx};
 use crate::demo::{self, DemoParts};
@@ -97,7 +97,7 @@ impl Server {
             wait_for_signal().await;
             stopper.stop().await;
         });
-        let source = self.desk.map(|desk| actix_web::rt::spawn(run_source(desk, self.shared)));
+        let source = self.desk.map(demo::start);
         let served = self.inner.await;
         signals.abort();
         if let Some(source) = source {
@@ -133,15 +133,9 @@ impl Stopper {
     }
 }
 
-/// Runs the demo's event source, which publishes to `default` as anybody could.
-async fn run_source(desk: Arc<demo::Desk>, shared: Arc<Shared>) {
-    let Some(feed) = shared.feeds.all().into_iter().find(|feed| feed.namespace().as_str() == "default") else { return };
-    let publisher = demo::FeedPublisher { namespace: feed.namespace().clone(), shared };
-    demo::run(desk, publisher, system_now_micros, std::future::pending()).await;
-}
-
 fn shared(settings: &Settings) -> Arc<Shared> {
-    let declared: Vec<_> = settings.namespaces.iter().map(|name| (name.clone(), settings.retention)).collect();
+    let declared: Vec<_> =
+        settings.namespaces.iter().map(|name| (name.clone(), settings.retention)).collect();
     let feeds = Feeds::new(&declared, settings.retention, settings.is_dynamic, settings.namespaces_max);
     let window = Millis(u64::try_from(settings.hub.idempotency_window.as_millis()).unwrap_or(u64::MAX));
     let engine = MemoryEngine::new(window, settings.hub.idempotency_keys_max);
@@ -159,7 +153,8 @@ fn tune_socket(connection: &dyn std::any::Any, stall: Duration) {
 
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;
     };

@@ -29,7 +29,11 @@ struct Replacement {
 }
 
 /// `PATCH …/rooms`.
-pub(crate) async fn change(request: HttpRequest, payload: Payload, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+pub(crate) async fn change(
+    request: HttpRequest,
+    payload: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
     let (namespace, session) = addressed(&request, &ctx)?;
     let body = read_body(&request, payload, ctx.settings.body_bytes_max).await?;
     let change: Change = serde_json::from_slice(&body).map_err(|error| Refusal::bad("body", error))?;
@@ -41,10 +45,15 @@ pub(crate) async fn change(request: HttpRequest, payload: Payload, ctx: Ctx) -> 
 }
 
 /// `PUT …/rooms`.
-pub(crate) async fn replace(request: HttpRequest, payload: Payload, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+pub(crate) async fn replace(
+    request: HttpRequest,
+    payload: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
     let (namespace, session) = addressed(&request, &ctx)?;
     let body = read_body(&request, payload, ctx.settings.body_bytes_max).await?;
-    let replacement: Replacement = serde_json::from_slice(&body).map_err(|error| Refusal::bad("body", error))?;
+    let replacement: Replacement =
+        serde_json::from_slice(&body).map_err(|error| Refusal::bad("body", error))?;
     let rooms_max = ctx.settings.publish.rooms_max;
     let rooms = rooms("rooms", &replacement.rooms, rooms_max)?;
     answer(ctx.hub.shared().replace_rooms(&namespace, session, &rooms, rooms_max))
@@ -71,7 +80,10 @@ fn rooms(field: &str, names: &[String], rooms_max: usize) -> Result<RoomSet, Ref
 fn answer(changed: Result<Vec<Room>, SessionError>) -> Result<HttpResponse, Refusal> {
     let fields = rooms_field(changed)?;
     let body = format!("{{{}}}", fields.trim_start_matches(','));
-    Ok(HttpResponse::Ok().content_type("application/json").insert_header(("cache-control", "no-store")).body(body))
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "no-store"))
+        .body(body))
 }
 
 /// `,"rooms":["a","b"]`: the rooms that a session has now.

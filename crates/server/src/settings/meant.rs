@@ -105,7 +105,9 @@ impl Reader {
         let mut mistakes = written.mistakes;
         let mut entries: BTreeMap<&'static str, Entry> = keys()
             .iter()
-            .map(|key| (key.name, Entry { value: default_value(key.default), origin: "the default".to_owned() }))
+            .map(|key| {
+                (key.name, Entry { value: default_value(key.default), origin: "the default".to_owned() })
+            })
             .collect();
         for (name, entry) in written.entries {
             match keys().iter().find(|key| key.name == name) {
@@ -139,9 +141,15 @@ impl Reader {
             Value::String(text) => text.trim().replace('_', "").parse().ok(),
             _ => None,
         };
-        let found = number.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok());
+        let found = number
+            .filter(|number| (least..=most).contains(number))
+            .and_then(|number| T::try_from(number).ok());
         found.unwrap_or_else(|| {
-            let range = if most == usize::MAX as u64 { format!("{least} or more") } else { format!("{least} to {most}") };
+            let range = if most == usize::MAX as u64 {
+                format!("{least} or more")
+            } else {
+                format!("{least} to {most}")
+            };
             self.wrong(name, format!("expected a whole number, {range}"));
             T::default()
         })
@@ -222,7 +230,10 @@ impl Reader {
             let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
             let good = origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'));
             if !good {
-                self.wrong("origins.allowed", format!("{origin:?} is no origin: expected scheme://host[:port], or *"));
+                self.wrong(
+                    "origins.allowed",
+                    format!("{origin:?} is no origin: expected scheme://host[:port], or *"),
+                );
             }
         }
         origins
@@ -327,7 +338,11 @@ mod tests {
     #[test]
     fn flags_go_before_environment_before_file() {
         let file = "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 1\n[history]\nevents = 5\n";
-        let env = [("TRICAST_SERVER__LISTEN", "127.0.0.1:2"), ("TRICAST_SERVER__WORKERS", "2"), ("TRICAST_URL", "x")];
+        let env = [
+            ("TRICAST_SERVER__LISTEN", "127.0.0.1:2"),
+            ("TRICAST_SERVER__WORKERS", "2"),
+            ("TRICAST_URL", "x"),
+        ];
         let settings = load(file, &env, &[("server.listen", "127.0.0.1:3")]).unwrap();
         assert_eq!(settings.listen.port(), 3);
         assert_eq!(settings.workers, 2);
@@ -358,7 +373,8 @@ mod tests {
     fn a_file_that_is_missing_or_broken_is_a_mistake() {
         let broken = load("[server\n", &[], &[]).unwrap_err();
         assert!(broken[0].contains("tricast.toml") && broken[0].contains("line 1"), "{broken:?}");
-        let source = SettingsSource { file: Some("/nonexistent/tricast.toml".into()), ..SettingsSource::default() };
+        let source =
+            SettingsSource { file: Some("/nonexistent/tricast.toml".into()), ..SettingsSource::default() };
         assert_eq!(Settings::load(&source).unwrap_err().len(), 1);
     }
 }

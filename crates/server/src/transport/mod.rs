@@ -31,10 +31,8 @@ pub(crate) fn wish(request: &HttpRequest, ctx: &Ctx, way: Way, query: &Query) ->
 }
 
 /// What every answer of a transport carries, so that no cache keeps it and no proxy holds it back.
-pub(crate) const UNBUFFERED: [(HeaderName, &str); 2] = [
-    (CACHE_CONTROL, "no-store, no-transform"),
-    (HeaderName::from_static("x-accel-buffering"), "no"),
-];
+pub(crate) const UNBUFFERED: [(HeaderName, &str); 2] =
+    [(CACHE_CONTROL, "no-store, no-transform"), (HeaderName::from_static("x-accel-buffering"), "no")];
 
 /// Puts those headers on an answer.
 pub(crate) fn unbuffered(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {

@@ -25,7 +25,11 @@ use crate::transport::{COMMON, UNBUFFERED, wish};
 
 const SUBPROTOCOL: &str = "tricast.v1";
 
-pub(crate) async fn ws(request: HttpRequest, payload: web::Payload, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+pub(crate) async fn ws(
+    request: HttpRequest,
+    payload: web::Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
     let wish = wish(&request, &ctx, Way::Ws, &Query::read(&request, &COMMON)?)?;
     let response = shake_hands(&request).await?;
     let stream = ctx.hub.open(&wish)?;
