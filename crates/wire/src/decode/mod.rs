@@ -11,6 +11,8 @@ mod event;
 mod message;
 mod notice;
 mod problem;
+#[cfg(test)]
+mod round_trip;
 mod sse;
 
 pub use event::EventMsg;
