@@ -1,0 +1,121 @@
+//! The demo's HTTP API under `/demo`. It is for the page alone and no part of the protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tricast_feed::{Label, Reason};
+use tricast_wire::Fault;
+
+use super::Desk;
+use super::view::WireAnswer;
+use crate::app::Ctx;
+use crate::problem::{Refusal, wrong_method};
+use crate::publish::read_body;
+use crate::query::Query;
+
+/// The longest body that a route reads, in bytes.
+const BODY_BYTES_MAX: usize = 4096;
+
+/// The longest cut, in milliseconds.
+const CUT_MS_MAX: u64 = 60_000;
+
+/// Adds the demo's routes, which all work on this desk.
+pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
+    let scope = web::scope("/demo")
+        .app_data(Data::from(desk))
+        .service(at("/state", "GET", web::get().to(state)))
+        .service(at("/source", "PATCH", web::patch().to(change_source)))
+        .service(at("/lanes/{label}/cut", "POST", web::post().to(cut)))
+        .service(at("/lanes/{label}/kill", "POST", web::post().to(kill)))
+        .service(at("/lanes/{label}/wire", "GET", web::get().to(wire)));
+    routes.service(scope);
+}
+
+/// A path with one route; every other method is refused.
+fn at(path: &'static str, method: &'static str, route: Route) -> Resource {
+    web::resource(path).route(route).default_service(web::route().to(wrong_method(method)))
+}
+
+async fn state(desk: Data<Desk>, request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    Ok(json(&desk.state()))
+}
+
+async fn change_source(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    let body = read_body(&request, body, BODY_BYTES_MAX).await?;
+    Ok(json(&desk.change(&body)?))
+}
+
+async fn cut(
+    desk: Data<Desk>,
+    label: Path<String>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    let label = checked(&label)?;
+    let length = cut_length(&read_body(&request, body, BODY_BYTES_MAX).await?)?;
+    desk.network.cut(label.as_str(), length);
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn kill(
+    desk: Data<Desk>,
+    label: Path<String>,
+    request: HttpRequest,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    desk.network.kill(checked(&label)?.as_str());
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn wire(
+    desk: Data<Desk>,
+    label: Path<String>,
+    request: HttpRequest,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    let since = allow(&request, &ctx, &["since"])?.number("since", 0..=u64::MAX, 0)?;
+    let view = desk.network.wire(checked(&label)?.as_str(), since);
+    let unknown = || Refusal::new(Reason::NotFound, "label: nothing has passed on such a lane");
+    Ok(json(&WireAnswer::of(&view.ok_or_else(unknown)?, since)))
+}
+
+/// What every route checks first: no page of another site, no unknown parameter.
+fn allow(request: &HttpRequest, ctx: &Ctx, parameters: &[&str]) -> Result<Query, Refusal> {
+    crate::origin::check(request, &ctx.settings.origins)?;
+    Query::read(request, parameters)
+}
+
+fn checked(label: &str) -> Result<Label, Fault> {
+    Label::new(label).map_err(|error| Fault::bad("label", error))
+}
+
+/// Reads `{"ms":<n>}`.
+fn cut_length(body: &[u8]) -> Result<Duration, Fault> {
+    let fields: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| Fault::bad("body", format!("not a JSON object: {error}")))?;
+    if let Some(unknown) = fields.keys().find(|name| *name != "ms") {
+        return Err(Fault::bad(unknown.as_str(), "there is no such field: expected ms"));
+    }
+    let ms = fields.get("ms").and_then(Value::as_u64).filter(|ms| (1..=CUT_MS_MAX).contains(ms));
+    let expected =
+        || Fault::bad("ms", format!("expected a whole number of milliseconds from 1 to {CUT_MS_MAX}"));
+    ms.map(Duration::from_millis).ok_or_else(expected)
+}
+
+fn json(answer: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(answer)
+}

@@ -1,0 +1,184 @@
+//! The demo's routes, asked as the page asks them.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use actix_web::App;
+use actix_web::http::Method;
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tricast_feed::{Millis, Namespace, Retention};
+use tricast_hub::{Feeds, Hub, Limits, MemoryEngine, Shared, system_now};
+
+use super::*;
+use crate::app::Ctx;
+use crate::settings::{Settings, SettingsSource};
+
+/// A network that notes what it is told, and has one lane.
+#[derive(Default)]
+pub(super) struct NotingNetwork {
+    told: Mutex<Vec<String>>,
+}
+
+impl Network for NotingNetwork {
+    fn cut(&self, label: &str, length: Duration) {
+        self.told.lock().unwrap().push(format!("cut {label} {}", length.as_millis()));
+    }
+
+    fn kill(&self, label: &str) {
+        self.told.lock().unwrap().push(format!("kill {label}"));
+    }
+
+    fn wire(&self, label: &str, since: u64) -> Option<WireView> {
+        let bytes = Bytes::from_static(b"GET");
+        let piece = WirePiece { seq: 4, direction: WireDirection::In, at: SystemTime::UNIX_EPOCH, bytes };
+        let totals = WireTotals { in_bytes: 3, out_bytes: 9, requests: 1, connections: 1 };
+        let pieces = if since < 4 { vec![piece] } else { vec![] };
+        (label == "sse").then_some(WireView { next: 4, totals, pieces })
+    }
+}
+
+pub(super) fn desk_and_shared(rate: f64, payload: usize) -> (Arc<Desk>, Arc<Shared>) {
+    desk_on(Arc::new(NotingNetwork::default()), rate, payload)
+}
+
+pub(super) fn desk(rate: f64, payload: usize) -> Arc<Desk> {
+    desk_and_shared(rate, payload).0
+}
+
+fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>, Arc<Shared>) {
+    let retention = Retention::default();
+    let feeds = Feeds::new(&[(Namespace::new("default").unwrap(), retention)], retention, false, 1);
+    let engine = MemoryEngine::new(Millis(1000), 10);
+    let shared = Shared::new(feeds, Arc::new(engine), Limits::default(), system_now);
+    let parts = DemoParts { network, rate, payload, seed: 7 };
+    (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
+}
+
+/// One request to a demo of 2 events a second: the status, the body (`null` for none), and what the network was told.
+async fn asked(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) {
+    let network = Arc::new(NotingNetwork::default());
+    let (desk, shared) = desk_on(Arc::clone(&network), 2.0, 256);
+    let settings = Arc::new(Settings::load(&SettingsSource::default()).unwrap());
+    let ctx = Ctx { hub: Hub::start(&shared), settings };
+    let app = init_service(App::new().app_data(ctx).configure(|routes| configure(routes, desk))).await;
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let mut request = TestRequest::with_uri(path).method(method).set_payload(body.to_owned());
+    if path.contains("evil") {
+        request =
+            request.insert_header(("host", "localhost:8080")).insert_header(("origin", "http://evil.test"));
+    }
+    let response = call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    let is_problem =
+        response.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json");
+    assert_eq!(is_problem, status >= 400, "{path}");
+    let body = read_body(response).await;
+    let told = network.told.lock().unwrap().clone();
+    (status, serde_json::from_slice(&body).unwrap_or_default(), told)
+}
+
+/// A refusal: its status, its reason, and the start of its detail, which names the field. The network is left alone.
+async fn refused(method: &str, path: &str, body: &str, expected: (u16, &str, &str)) {
+    let (status, problem, told) = asked(method, path, body).await;
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    let (_, reason, field) = expected;
+    assert_eq!(
+        (status, problem["reason"].as_str().unwrap_or_default()),
+        (expected.0, reason),
+        "{path} {problem}"
+    );
+    assert!(detail.starts_with(field), "{method} {path} {body}: {detail}");
+    assert!(told.is_empty());
+}
+
+#[actix_web::test]
+async fn state_has_all_that_the_page_shows() {
+    let (status, mut state, _) = asked("GET", "/demo/state", "").await;
+    assert_eq!(status, 200);
+    assert!(state["server"]["uptime_ms"].is_u64());
+    assert!(state["server"]["rss_bytes"].as_u64().is_none_or(|bytes| bytes > 100_000));
+    assert_eq!(state["now"].as_str().map(str::len), Some("2026-11-22T13:20:11.042Z".len()));
+    for changing in ["uptime_ms", "rss_bytes"] {
+        state["server"][changing] = json!(0);
+    }
+    state["now"] = json!("");
+    let expected = json!({
+        "source": {
+            "rate": 2.0, "payload": 256, "paused": false, "published": 0, "missed_ticks": 0,
+            "rooms": ["kitchen", "builds", "comments", "payments", "alerts"],
+        },
+        "server": {
+            "cpu_percent": null, "rss_bytes": 0, "uptime_ms": 0, "deliveries": 0,
+            "subscribers": {"poll": 0, "sse": 0, "ws": 0},
+        },
+        "now": "",
+        "limits": {"rate_max": 5000.0, "payload_max": 65536},
+    });
+    assert_eq!(state, expected);
+}
+
+#[actix_web::test]
+async fn the_source_is_changed_and_answers_with_its_state() {
+    let (status, source, _) =
+        asked("PATCH", "/demo/source", r#"{"rate":50,"payload":1024,"paused":true}"#).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&source["rate"], &source["payload"], &source["paused"]),
+        (&json!(50.0), &json!(1024), &json!(true))
+    );
+    for (body, field) in [
+        (r#"{"rate":5001}"#, "rate:"),
+        (r#"{"payload":1}"#, "payload:"),
+        (r#"{"paused":"yes"}"#, "paused:"),
+        (r#"{"speed":1}"#, "speed:"),
+        ("not json", "body:"),
+    ] {
+        refused("PATCH", "/demo/source", body, (400, "bad_request", field)).await;
+    }
+    refused("PATCH", "/demo/source", &"x".repeat(5000), (413, "too_large", "body:")).await;
+}
+
+#[actix_web::test]
+async fn lanes_are_cut_and_killed() {
+    let (status, body, told) = asked("POST", "/demo/lanes/sse/cut", r#"{"ms":5000}"#).await;
+    assert_eq!((status, body, told), (204, Value::Null, vec!["cut sse 5000".to_owned()]));
+    let (status, _, told) = asked("POST", "/demo/lanes/p%3A1/kill", "").await;
+    assert_eq!((status, told), (204, vec!["kill p:1".to_owned()]));
+    for body in [r#"{"ms":0}"#, r#"{"ms":60001}"#, r#"{"ms":1.5}"#, r#"{"ms":"1"}"#, "{}"] {
+        refused("POST", "/demo/lanes/sse/cut", body, (400, "bad_request", "ms:")).await;
+    }
+    refused("POST", "/demo/lanes/sse/cut", r#"{"ms":1,"for":2}"#, (400, "bad_request", "for:")).await;
+    refused("POST", "/demo/lanes/sse/cut", "", (400, "bad_request", "body:")).await;
+    refused("POST", "/demo/lanes/a%20b/cut", r#"{"ms":1}"#, (400, "bad_request", "label:")).await;
+    refused("POST", &format!("/demo/lanes/{}/kill", "x".repeat(65)), "", (400, "bad_request", "label:"))
+        .await;
+}
+
+#[actix_web::test]
+async fn the_wire_shows_bytes_in_base64() {
+    let (status, wire, _) = asked("GET", "/demo/lanes/sse/wire?since=1", "").await;
+    assert_eq!(status, 200);
+    let expected = json!({
+        "next": 4,
+        "skipped": 2,
+        "totals": {"in_bytes": 3, "out_bytes": 9, "requests": 1, "connections": 1},
+        "pieces": [{"seq": 4, "dir": "in", "at": "1970-01-01T00:00:00.000Z", "bytes": "R0VU"}],
+    });
+    assert_eq!(wire, expected);
+    let (_, wire, _) = asked("GET", "/demo/lanes/sse/wire?since=4", "").await;
+    assert_eq!((&wire["pieces"], &wire["skipped"]), (&json!([]), &json!(0)));
+    refused("GET", "/demo/lanes/ws/wire", "", (404, "not_found", "label:")).await;
+    refused("GET", "/demo/lanes/sse/wire?since=x", "", (400, "bad_request", "since:")).await;
+    refused("GET", "/demo/lanes/sse/wire?from=1", "", (400, "bad_request", "from:")).await;
+}
+
+#[actix_web::test]
+async fn other_methods_and_other_sites_are_refused() {
+    refused("POST", "/demo/state", "", (405, "bad_request", "method:")).await;
+    refused("GET", "/demo/source", "", (405, "bad_request", "method:")).await;
+    refused("GET", "/demo/lanes/sse/cut", "", (405, "bad_request", "method:")).await;
+    refused("POST", "/demo/lanes/evil/kill", "", (403, "forbidden", "Origin:")).await;
+    refused("PATCH", "/demo/source?evil", r#"{"rate":1}"#, (403, "forbidden", "Origin:")).await;
+}
