@@ -41,9 +41,7 @@ impl Wishes {
             match name.as_str() {
                 "rate" => self.rate = rate(value)?,
                 "payload" => self.payload_bytes = payload(value)?,
-                "paused" => {
-                    self.paused = value.as_bool().ok_or_else(|| Fault::bad("paused", "not true or false"))?
-                }
+                "paused" => self.paused = paused(value)?,
                 unknown => {
                     return Err(Fault::bad(
                         unknown,
@@ -61,6 +59,10 @@ fn rate(value: &Value) -> Result<f64, Fault> {
     rate.ok_or_else(|| {
         Fault::bad("rate", format!("expected a number of events a second from 0 to {RATE_MAX}"))
     })
+}
+
+fn paused(value: &Value) -> Result<bool, Fault> {
+    value.as_bool().ok_or_else(|| Fault::bad("paused", "expected true or false"))
 }
 
 fn payload(value: &Value) -> Result<usize, Fault> {

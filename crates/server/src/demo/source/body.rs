@@ -86,7 +86,7 @@ mod tests {
     fn too_little_for_all_drops_fields_before_words() {
         check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie","order":42,"pad":"......"}"#);
         check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie","order":42}"#);
-        check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie","pad":".."}"#);
+        check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie","pad":"..."}"#);
         check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie....."}"#);
         check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a pie"}"#);
         check(r#"{"n":7,"at_us":1,"text":"Zoë ordered a…"}"#);
