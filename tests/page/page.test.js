@@ -1,0 +1,363 @@
+// The page in a real browser, against a real server.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import AxeBuilder from '@axe-core/playwright';
+
+import { browser, lane, open, reaches, server, stamped, WAYS } from './browser.js';
+
+let tricast;
+let chrome;
+before(async () => {
+  tricast = await server();
+  chrome = await browser();
+});
+after(async () => {
+  await chrome?.close();
+  await tricast?.stop();
+});
+
+/** One visit; whatever the test does, the page is closed and its own faults are shown. */
+async function visit(options, act) {
+  const visited = await open(chrome, tricast.url, options);
+  try {
+    await act(visited.page, visited);
+  } finally {
+    await visited.close();
+  }
+}
+
+// What the browser itself writes when a connection is cut on purpose.
+const CUT = /^Failed to load resource: net::|WebSocket connection to '.*' failed/;
+
+/** Whole and without a gap: what a lane shows, newest first. */
+function consecutive(ids) {
+  const offsets = ids.map((id) => Number(id.split('-')[1]));
+  return offsets.every((offset, i) => i === 0 || offset === offsets[i - 1] - 1);
+}
+
+async function waitForRows(page, count) {
+  await page.waitForFunction((least) => ['poll', 'sse', 'ws']
+    .every((way) => document.querySelectorAll(`#lane-${way} .log li`).length >= least), count);
+}
+
+async function setSource(change) {
+  const response = await fetch(new URL('/demo/source', tricast.url), {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(change),
+  });
+  assert.equal(response.status, 200);
+}
+
+test('three lanes are live on arrival, show the same events, and the console stays empty', async () => {
+  await visit({}, async (page, { errors }) => {
+    await waitForRows(page, 6);
+    const [poll, sse, ws] = await Promise.all(WAYS.map((way) => lane(page, way)));
+    const common = (a, b) => a.ids.filter((id) => b.ids.includes(id));
+    assert.ok(common(poll, sse).length >= 5, 'long polling and SSE share events');
+    assert.ok(common(sse, ws).length >= 5, 'SSE and WebSocket share events');
+    for (const { ids } of [poll, sse, ws]) assert.ok(consecutive(ids), ids.join(' '));
+    await page.waitForFunction(() => document.querySelector('[data-x="race-n"]').textContent !== '#–');
+    await page.waitForFunction(() => !document.querySelector('[data-x="bytes"]').textContent.includes('–'));
+    await page.waitForFunction(() => /\d/.test(document.querySelector('[data-x="verdict"]').textContent));
+    assert.deepEqual(errors, []);
+  });
+});
+
+test('after the network was cut every lane is back with nothing lost and nothing doubled', async () => {
+  await visit({}, async (page, { errors }) => {
+    const before = await Promise.all(WAYS.map((way) => lane(page, way)));
+    await page.click('.hero [data-act="cut-all"]');
+    await Promise.all(WAYS.map((way) => reaches(page, way, 'down')));
+    assert.match(await page.textContent('[data-x="live"]').then(() => page.textContent('[data-x="cut-all"]')), /Network cut/);
+    await Promise.all(WAYS.map((way, i) => stamped(page, way, before[i].serial)));
+    for (const [i, way] of WAYS.entries()) {
+      const now = await lane(page, way);
+      assert.match(now.stamp, /^0 lost, 0 duplicated, back after \d+\.\d s · \d+ events? caught up$/, way);
+      assert.equal(now.kind, 'good', way);
+      assert.equal(now.state, 'live', way);
+      assert.ok(now.offset > before[i].offset, way);
+      assert.ok(consecutive(now.ids), `${way}: ${now.ids}`);
+      assert.equal(now.reconnects, '1', way);
+    }
+    assert.deepEqual(errors.filter((text) => !CUT.test(text)), []);
+  });
+});
+
+test('a killed lane comes back by itself and the others notice nothing', async () => {
+  await visit({}, async (page) => {
+    for (const way of WAYS) {
+      const { serial } = await lane(page, way);
+      await page.click(`#lane-${way} [data-act="kill"]`);
+      await stamped(page, way, serial);
+      assert.match((await lane(page, way)).stamp, /^0 lost, 0 duplicated, back after/, way);
+    }
+    for (const way of WAYS) {
+      const now = await lane(page, way);
+      assert.deepEqual([now.reconnects, now.lost, now.doubled, now.serial], ['1', '0', '0', 1], way);
+    }
+  });
+});
+
+test('a paused lane stands still, keeps its place and catches up', async () => {
+  await visit({}, async (page) => {
+    await page.click('#lane-sse [data-act="pause"]');
+    await reaches(page, 'sse', 'paused');
+    const paused = await lane(page, 'sse');
+    const ahead = (await lane(page, 'ws')).offset + 3;
+    await page.waitForFunction((offset) => Number(document.getElementById('lane-ws').dataset.cursor.split('-')[1]) >= offset, ahead);
+    assert.deepEqual((await lane(page, 'sse')).ids, paused.ids);
+    await page.click('#lane-sse [data-act="pause"]');
+    await stamped(page, 'sse', paused.serial);
+    const resumed = await lane(page, 'sse');
+    assert.match(resumed.stamp, /^0 lost, 0 duplicated/);
+    assert.ok(resumed.offset >= ahead);
+    assert.ok(consecutive(resumed.ids), resumed.ids.join(' '));
+  });
+});
+
+async function sent(page) {
+  const old = await page.getAttribute('.who-row li', 'data-offset');
+  await page.click('[data-x="send"] [type="submit"]');
+  await page.waitForFunction((offset) => {
+    const cells = [...document.querySelectorAll('.who-row li')];
+    return cells[0].dataset.offset !== (offset ?? undefined) && cells.every((cell) => cell.dataset.got !== 'open');
+  }, old);
+  return page.$$eval('.who-row li', (cells) => cells.map((cell) => [cell.dataset.way, cell.dataset.got, cell.querySelector('b').textContent]));
+}
+
+test('what is sent to everyone or to a room shows who received it, and when', async () => {
+  await visit({}, async (page) => {
+    await page.fill('[name="message"]', 'Tea is ready <b>now</b>');
+    for (const [, got, words] of await sent(page)) {
+      assert.equal(got, 'yes');
+      assert.match(words, /^✓ [\d.,]+ ms$/);
+    }
+    await page.waitForFunction(() => [...document.querySelectorAll('.log [data-own] .row-text')]
+      .filter((text) => text.textContent === 'Tea is ready <b>now</b>').length === 3);
+
+    await page.selectOption('[name="room"]', 'kitchen');
+    assert.ok((await sent(page)).every(([, got]) => got === 'yes'));
+
+    await page.selectOption('[name="room"]', 'only-sse');
+    assert.deepEqual((await sent(page)).map(([way, got]) => [way, got]), [['poll', 'no'], ['sse', 'yes'], ['ws', 'no']]);
+    const { offset } = await lane(page, 'ws');
+    await page.waitForFunction((last) => Number(document.getElementById('lane-ws').dataset.cursor.split('-')[1]) > last + 2, offset);
+    for (const way of WAYS) assert.equal((await lane(page, way)).lost, '0', 'an event for another room is not lost');
+  });
+});
+
+test('the send bar writes its event as a command that can be typed', async () => {
+  await visit({}, async (page) => {
+    await page.fill('[name="message"]', "It's here");
+    await page.click('[data-act="curl"]');
+    const command = await page.textContent('[data-x="curl"]');
+    assert.match(command, /^curl 'http:\/\/[^']+\/v1\/feeds\/default\/events'/);
+    assert.ok(command.includes(String.raw`It'\''s here`), command);
+  });
+});
+
+test('a burst arrives whole in every lane', async () => {
+  await visit({}, async (page) => {
+    await page.click('[data-act="burst"]');
+    await page.waitForFunction(() => ['poll', 'sse', 'ws'].every((way) => /\d/.test(document.querySelector(`#lane-${way} [data-x="more"]`).textContent)));
+    for (const way of WAYS) {
+      const now = await lane(page, way);
+      assert.equal(now.ids.length, 50, 'rows are bounded');
+      assert.ok(consecutive(now.ids), way);
+    }
+  });
+});
+
+test('the rate and the payload can be changed while it runs', async () => {
+  try {
+    await visit({}, async (page) => {
+      await page.locator('#rate').fill('50');
+      await page.waitForFunction(async () => {
+        const state = await (await fetch('/demo/state')).json();
+        return state.source.rate > 40;
+      });
+      await page.locator('#payload').fill('60');
+      await page.waitForFunction(async () => {
+        const state = await (await fetch('/demo/state')).json();
+        return state.source.payload > 2000;
+      });
+      await page.waitForFunction(() => /KB/.test(document.querySelector('#lane-ws [data-x="payload"]').textContent));
+    });
+  } finally {
+    await setSource({ rate: 2, payload: 256 });
+  }
+});
+
+test('the feed can be paused and resumed', async () => {
+  try {
+    await visit({}, async (page) => {
+      await page.click('[data-act="source"]');
+      await page.waitForFunction(() => document.querySelector('[data-x="feed"]').textContent === 'paused');
+      await page.click('[data-act="source"]');
+      const { offset } = await lane(page, 'poll');
+      await page.waitForFunction((last) => Number(document.getElementById('lane-poll').dataset.cursor.split('-')[1]) > last, offset);
+    });
+  } finally {
+    await setSource({ paused: false });
+  }
+});
+
+test('the Wire tab shows the bytes and the Code tab shows how', async () => {
+  await visit({}, async (page) => {
+    for (const way of WAYS) await page.click(`#tab-${way}-wire`);
+    for (const [way, part] of [['poll', 'header'], ['sse', 'field'], ['ws', 'frame']]) {
+      await page.waitForSelector(`#lane-${way} .w-${part}`);
+      await page.waitForSelector(`#lane-${way} .w-payload`);
+    }
+    await page.check('#lane-ws [data-x="wire-hex"]');
+    assert.match(await page.textContent('#lane-ws .w-frame'), /^81 /);
+    await page.click('#tab-ws-code');
+    assert.match(await page.textContent('#lane-ws [data-x="code-cli"]'), /^tricast subscribe http.* --transport ws/);
+    await page.focus('#tab-ws-code');
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await page.getAttribute('#tab-ws-events', 'aria-selected'), 'true');
+  });
+});
+
+test('French is French, down to the numbers', async () => {
+  await visit({ locale: 'fr-FR' }, async (page, { errors }) => {
+    assert.equal(await page.getAttribute('html', 'lang'), 'fr');
+    assert.equal((await page.textContent('h1')).trim(), 'Un événement. Trois façons de le recevoir.');
+    await page.waitForFunction(() => /^\d+,\d/.test(document.querySelector('#lane-poll [data-x="p50"]').textContent));
+    assert.equal(await page.textContent('#lane-ws [data-x="state"]'), 'connecté');
+    await page.click('.pref-lang[lang="en"]');
+    await page.waitForFunction(() => document.documentElement.lang === 'en');
+    await page.goto(tricast.url);
+    assert.equal(await page.getAttribute('html', 'lang'), 'en', 'the choice is kept');
+    assert.deepEqual(errors, []);
+  });
+});
+
+test('the theme follows the system until it is chosen, and is kept', async () => {
+  await visit({ colorScheme: 'dark' }, async (page) => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await ground();
+    await page.emulateMedia({ colorScheme: 'light' });
+    const light = await ground();
+    assert.notEqual(light, dark);
+    await page.click('[data-act="theme"]');
+    await page.click('[data-act="theme"]');
+    assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
+    assert.equal(await ground(), dark);
+    await page.reload();
+    assert.equal(await ground(), dark);
+  });
+});
+
+test('360 px: nothing runs over, the cards stay, the sheet opens', async () => {
+  await visit({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }, async (page, { errors }) => {
+    const width = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.deepEqual(width, [360, 360]);
+    await page.evaluate(() => document.getElementById('lane-poll').querySelector('.lane-acts').scrollIntoView({ block: 'end' }));
+    const top = await page.evaluate(() => document.querySelector('.minis').getBoundingClientRect().top);
+    assert.ok(top >= 0 && top < 2, `the cards are at ${top}`);
+    await page.tap('[data-mini="ws"]');
+    await page.waitForFunction(() => {
+      const { left, right } = document.getElementById('lane-ws').getBoundingClientRect();
+      return left >= 0 && right <= innerWidth;
+    });
+    await page.tap('[data-sheet="send"]');
+    await page.waitForSelector('.send', { state: 'visible' });
+    assert.equal(await page.getAttribute('[data-sheet="send"]', 'aria-expanded'), 'true');
+    assert.ok((await sent(page)).every(([, got]) => got === 'yes'));
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('.send', { state: 'hidden' });
+    assert.deepEqual(errors, []);
+  });
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const width of [1440, 360]) {
+    test(`axe finds nothing serious: ${colorScheme}, ${width} px`, async () => {
+      await visit({ colorScheme, viewport: { width, height: 900 }, reducedMotion: 'reduce' }, async (page) => {
+        await page.waitForFunction(() => /\d/.test(document.querySelector('[data-x="verdict"]').textContent));
+        if (width === 1440) for (const way of ['sse', 'ws']) await page.click(`#tab-${way}-${way === 'sse' ? 'wire' : 'code'}`);
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        assert.deepEqual(grave.map(({ id, nodes }) => [id, nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ''}`)]), []);
+      });
+    });
+  }
+}
+
+test('the keyboard does everything, and its single keys can be turned off', async () => {
+  await visit({}, async (page) => {
+    await page.keyboard.press('2');
+    assert.ok(await page.$('#lane-sse[data-selected]'));
+    await page.keyboard.press('Space');
+    await reaches(page, 'sse', 'paused');
+    await page.keyboard.press('Space');
+    await reaches(page, 'sse', 'live');
+    await page.keyboard.press('3');
+    await page.keyboard.press('k');
+    await stamped(page, 'ws', 0);
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement.name), 'message');
+    await page.keyboard.type('k 1 ?');
+    assert.equal(await page.inputValue('[name="message"]'), 'k 1 ?');
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press('?');
+    await page.waitForSelector('.help[open]');
+    await page.uncheck('[data-x="keys-on"]');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('.help[open]', { state: 'detached' });
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press('1');
+    assert.equal(await page.$('#lane-poll[data-selected]'), null);
+  });
+});
+
+test('every control can be reached by Tab and shows that it has the focus', async () => {
+  await visit({}, async (page) => {
+    const reached = new Set();
+    for (let i = 0; i < 60; i += 1) {
+      await page.keyboard.press('Tab');
+      const { name, outlined } = await page.evaluate(() => {
+        const { activeElement: node } = document;
+        return {
+          name: node.dataset.act ?? node.name ?? node.id,
+          outlined: node === document.body || getComputedStyle(node).outlineStyle !== 'none',
+        };
+      });
+      assert.ok(outlined, `${name} shows no focus`);
+      reached.add(name);
+    }
+    for (const name of ['theme', 'help', 'cut-all', 'kill', 'pause', 'cut', 'message', 'room', 'curl', 'rate', 'payload', 'source']) {
+      assert.ok(reached.has(name), `${name} was not reached: ${[...reached]}`);
+    }
+  });
+});
+
+test('without scripts the page says what it is', async () => {
+  const context = await chrome.newContext({ javaScriptEnabled: false });
+  try {
+    const page = await context.newPage();
+    await page.goto(tricast.url);
+    assert.match(await page.textContent('h1'), /Three ways/);
+    assert.ok(await page.isVisible('.notice'));
+  } finally {
+    await context.close();
+  }
+});
+
+test('the time from publish to paint at 50 events a second is printed', async (t) => {
+  try {
+    await setSource({ rate: 50 });
+    await visit({}, async (page) => {
+      await page.waitForTimeout(8000);
+      const p99 = await page.getAttribute('[data-x="paint"]', 'data-p99');
+      assert.ok(Number(p99) > 0);
+      t.diagnostic(`publish to paint, p99 at 50 events/s: ${p99} ms`);
+    });
+  } finally {
+    await setSource({ rate: 2 });
+  }
+});

@@ -1,0 +1,207 @@
+// The page's own figures: what it says about loss, time and bytes.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../static/js/page/figures.js';
+import { HOLES_MAX, Integrity } from '../../../static/js/page/integrity.js';
+import { Ledger } from '../../../static/js/page/ledger.js';
+import { Outage } from '../../../static/js/page/outage.js';
+import { sparkPaths } from '../../../static/js/page/spark.js';
+import { verdict } from '../../../static/js/page/verdict.js';
+import { Dissector } from '../../../static/js/page/wire.js';
+
+const id = (offset, epoch = 'k3f4a2bq') => `${epoch}-${offset}`;
+const bytes = (text) => new TextEncoder().encode(text);
+
+test('quantiles are values that were seen', () => {
+  const sorted = Array.from({ length: 100 }, (_, i) => i + 1);
+  assert.equal(quantile(sorted, 0.5), 50);
+  assert.equal(quantile(sorted, 0.99), 99);
+  assert.equal(quantile([7], 0.99), 7);
+});
+
+test('a latency leaves the window when it is old', () => {
+  const latencies = new Latencies();
+  latencies.add(100, 0);
+  latencies.add(1, 50_000);
+  assert.equal(latencies.quantiles(50_000).p99, 100);
+  assert.equal(latencies.quantiles(60_001).p99, 1);
+  assert.equal(latencies.quantiles(200_000), null);
+});
+
+test('the minute forgets what is older and marks what was down', () => {
+  const minute = new Minute();
+  minute.saw(5_000, 3);
+  minute.saw(5_500, 2);
+  minute.down(6_000);
+  const seconds = minute.seconds(7_100);
+  assert.deepEqual(seconds.slice(-2), [{ worst: 3, down: false }, { worst: 0, down: true }]);
+  assert.ok(minute.seconds(70_000).every(({ worst, down }) => worst === 0 && !down));
+});
+
+test('a line of the sparkline breaks where the lane was down', () => {
+  const up = { worst: 2, down: false };
+  const paths = sparkPaths([up, up, { worst: 0, down: true }, up]);
+  assert.equal(paths.line.split('M').length - 1, 2);
+  assert.equal(paths.down.split('M').length - 1, 1);
+});
+
+test('bytes an event are split into the event and the rest', () => {
+  const cost = new ByteCost();
+  assert.equal(cost.perEvent(), null);
+  cost.sample({ wire: 1000, events: 10, payload: 500 });
+  assert.equal(cost.perEvent(), null);
+  cost.sample({ wire: 3000, events: 20, payload: 1000 });
+  assert.deepEqual(cost.perEvent(), { each: 200, payload: 50, overhead: 150 });
+});
+
+test('a text is as long as its UTF-8', () => {
+  for (const text of ['plain', 'é', '€', '🙂', 'a é € 🙂 z', '']) assert.equal(utf8Length(text), bytes(text).length, text);
+});
+
+test('the ledger tells who was first, by how much, and when all have it', () => {
+  const ledger = new Ledger(3);
+  assert.deepEqual(ledger.arrive(1, 7, 100, false), { gap: 0, complete: false });
+  assert.deepEqual(ledger.arrive(2, 7, 100.5, false), { gap: 0.5, complete: false });
+  assert.deepEqual(ledger.arrive(0, 7, 103, false), { gap: 3, complete: true });
+  assert.deepEqual(ledger.times(7), [103, 100, 100.5]);
+  assert.deepEqual(ledger.shares(), [0, 1, 0]);
+});
+
+test('what was caught up with is no race, and a tie is shared', () => {
+  const ledger = new Ledger(2);
+  ledger.arrive(0, 1, 10, false);
+  assert.equal(ledger.arrive(1, 1, 5000, true).complete, false);
+  assert.equal(ledger.shares(), null);
+  ledger.arrive(0, 2, 20, false);
+  ledger.arrive(1, 2, 20, false);
+  assert.deepEqual(ledger.shares(), [0.5, 0.5]);
+});
+
+test('the ledger forgets old offsets and does not mix them up with new ones', () => {
+  const ledger = new Ledger(2);
+  ledger.arrive(0, 1, 10, false);
+  assert.deepEqual(ledger.arrive(0, 1 + 8192, 99, false), { gap: 0, complete: false });
+  assert.equal(ledger.times(1), null);
+});
+
+test('a hole is lost only if the history says that it was for this lane', () => {
+  const lane = new Integrity();
+  lane.sync({ state: 'new', cursor: id(10) });
+  lane.event(id(11));
+  assert.equal(lane.holes.length, 0);
+  lane.event(id(15));
+  const [hole] = lane.holes;
+  assert.deepEqual([hole.from, hole.to], [12, 14]);
+  lane.resolve(hole, [id(13), id(16)]);
+  assert.deepEqual([lane.lost, lane.unchecked, lane.holes.length], [1, 0, 0]);
+});
+
+test('what the server says is gone is lost, what nobody can know is unchecked', () => {
+  const lane = new Integrity();
+  lane.sync({ state: 'new', cursor: id(10) });
+  lane.gap({ from: 11, to: 20, cursor: id(20) });
+  lane.event(id(21));
+  assert.deepEqual([lane.lost, lane.holes.length], [10, 0]);
+  lane.sync({ state: 'reset', cursor: id(90), missed: 5 });
+  lane.event(id(91));
+  assert.deepEqual([lane.lost, lane.holes.length], [15, 0]);
+  lane.sync({ state: 'reset', cursor: id(0, 'aaaaaaaa'), missed: null });
+  lane.event(id(100));
+  lane.event(id(103));
+  lane.resolve(lane.holes[0], null);
+  assert.deepEqual([lane.lost, lane.unchecked], [15, 3]);
+});
+
+test('holes are bounded', () => {
+  const lane = new Integrity();
+  lane.sync({ state: 'new', cursor: id(0) });
+  for (let i = 1; i <= HOLES_MAX + 5; i += 1) lane.event(id(i * 2));
+  assert.equal(lane.holes.length, HOLES_MAX);
+  assert.equal(lane.unchecked, 5);
+});
+
+test('an outage ends when the lane has what the feed held, and counts from when the way was free', () => {
+  const outage = new Outage();
+  outage.expect('cut', 6000);
+  outage.begin(1010, { lost: 0, doubled: 2 });
+  assert.equal(outage.reopened(), true);
+  assert.equal(outage.reopened(), false);
+  assert.equal(outage.settle(99, 6400, { lost: 0, doubled: 2 }), null);
+  outage.event(6450);
+  outage.aim(30);
+  assert.equal(outage.settle(29, 6460, { lost: 0, doubled: 2 }), null);
+  outage.event(6500);
+  const stamp = outage.settle(30, 6600, { lost: 1, doubled: 2 });
+  assert.deepEqual(stamp, { kind: 'cut', lost: 1, doubled: 0, missed: 2, backMs: 500 });
+  assert.equal(outage.active, false);
+});
+
+test('a line that breaks by itself counts from the break, also long after a button', () => {
+  const outage = new Outage();
+  outage.expect('kill', 0);
+  outage.begin(60_000, { lost: 0, doubled: 0 });
+  outage.aim(5);
+  assert.deepEqual(outage.settle(5, 60_200, { lost: 0, doubled: 0 }), { kind: 'lost', lost: 0, doubled: 0, missed: 0, backMs: 200 });
+});
+
+test('a second break before the lane has caught up is the same outage', () => {
+  const outage = new Outage();
+  outage.begin(0, { lost: 0, doubled: 0 });
+  outage.reopened();
+  outage.aim(9);
+  outage.relapsed();
+  assert.equal(outage.settle(9, 10, { lost: 0, doubled: 0 }), null);
+  assert.equal(outage.reopened(), true);
+});
+
+test('the verdict says what the figures say, and no more', () => {
+  const lane = (way, each, p50, events = 50) => ({ way, name: way, each, p50, events });
+  const keys = (...lanes) => verdict(lanes).map(({ key }) => key);
+  assert.deepEqual(keys(lane('poll', 1000, 2), lane('sse', 300, 1), lane('ws', 290, 1)), ['verdict.bytes_pair', 'verdict.time_same']);
+  assert.deepEqual(keys(lane('poll', 1000, 80), lane('sse', 500, 1), lane('ws', 200, 1)), ['verdict.bytes', 'verdict.time']);
+  assert.deepEqual(keys(lane('poll', 1000, 1), lane('sse', 990, 1), lane('ws', 980, 1)), ['verdict.bytes_same', 'verdict.time_same']);
+  assert.deepEqual(keys(lane('poll', 1000, 1, 2), lane('sse', 990, 1), lane('ws', 980, 1)), ['verdict.waiting']);
+  assert.deepEqual(keys(lane('poll', null, 1), lane('sse', 990, 1), lane('ws', 980, 1)), ['verdict.waiting']);
+  assert.equal(verdict([lane('poll', 1000, 2), lane('sse', 300, 1), lane('ws', 250, 1)])[0].values.times, '4.0');
+});
+
+const parts = (spans) => spans.map(({ part, text }) => [part, text]);
+
+test('the bytes of a poll are a line, headers and the event', () => {
+  const side = new Dissector('poll');
+  assert.deepEqual(parts(side.split(bytes('GET /v1 HTTP/1.1\r\nHost: a\r\n\r\n'))), [['line', 'GET /v1 HTTP/1.1\n'], ['header', 'Host: a\n'], ['header', '\n']]);
+  assert.deepEqual(parts(side.split(bytes('{"events":[]}'))), [['payload', '{"events":[]}']]);
+});
+
+test('the bytes of an event stream are chunk sizes, fields and the event', () => {
+  const side = new Dissector('sse');
+  side.split(bytes('HTTP/1.1 200 OK\r\n\r\n'));
+  assert.deepEqual(parts(side.split(bytes('1f\r\nid: a-1\ndata: {"x":1}\n\n\r\n'))), [
+    ['chunk', '1f\n'], ['field', 'id: a-1\n'], ['field', 'data: '], ['payload', '{"x":1}\n'], ['field', '\n'], ['field', '\n'],
+  ]);
+});
+
+test('a frame is named also where TCP cuts it, and a masked one has its mask', () => {
+  const side = new Dissector('ws');
+  side.split(bytes('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+  const spans = [...side.split(Uint8Array.of(0x81, 5, 0x68, 0x65)), ...side.split(Uint8Array.of(0x6c, 0x6c, 0x6f, 0x8a, 0x80, 1, 2, 3, 4))];
+  assert.deepEqual(spans.map(({ part }) => part), ['frame', 'payload', 'payload', 'frame', 'mask']);
+  assert.equal(spans[0].note, 'FIN text, 5 B');
+  assert.equal(spans[3].note, 'FIN pong, 0 B, masked');
+});
+
+test('after skipped bytes nothing is named that is not known', () => {
+  const side = new Dissector('ws');
+  side.skipped();
+  assert.deepEqual(side.split(Uint8Array.of(0x7d, 0x7d)).map(({ part }) => part), ['raw']);
+});
+
+test('the parts of a piece are all of its bytes', () => {
+  const pieces = ['HTTP/1.1 200 OK\r\nA: b\r\n\r\n10\r\nid: x\ndata: yé', '\n\n\r\n', 'data: z\n\n'];
+  const side = new Dissector('sse');
+  for (const piece of pieces) {
+    assert.equal(side.split(bytes(piece)).reduce((sum, span) => sum + span.bytes, 0), bytes(piece).length);
+  }
+});
