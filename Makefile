@@ -1,0 +1,46 @@
+# Each target is one command that can also be typed.
+
+PAGE_TESTS := crates/testkit/page
+
+.PHONY: help run test test-rust test-page bench bench-code bench-full report lint doc setup clean
+
+help: ## Shows this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Builds a release and runs the demo on http://127.0.0.1:8080/
+	cargo run --release --package tricast-cli -- demo
+
+test: setup test-rust test-page ## Installs what the tests need, then runs all of them
+
+test-rust: ## Unit, property, conformance and command tests
+	cargo test --workspace
+
+test-page: ## The page in a real browser (after `make setup`)
+	cargo build --package tricast-cli
+	npm --prefix $(PAGE_TESTS) test
+
+bench: bench-code ## criterion, then the lab's quick scenario and its report: under 8 minutes on 2 cores
+	cargo run --release --package tricast-cli -- lab run --scenario quick
+
+bench-code: ## criterion alone
+	cargo bench --package tricast-benches
+
+bench-full: ## The lab's full scenario: takes its time
+	cargo run --release --package tricast-cli -- lab run --scenario full
+
+report: ## Renders the newest run's report again
+	cargo run --release --package tricast-cli -- lab report target/tricast/runs/latest
+
+lint: ## Format, clippy and documents, without a warning
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
+
+doc: ## The crates' documents, in target/doc
+	cargo doc --workspace --no-deps
+
+setup: ## Installs what the tests need beside cargo: Chromium, and the test runner's packages
+	.ci/setup $(PAGE_TESTS)
+
+clean: ## Removes what was built
+	cargo clean
