@@ -1,0 +1,126 @@
+//! `tricast demo`: the server with its page and its event source, behind a tap.
+//!
+//! The tap takes the address that was asked for and forwards to the server, which listens on a loopback port of its
+//! own. That is how the page can cut the connections of one of its lanes as a network would, and show their bytes.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::oneshot;
+use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
+use tricast_server::demo::{Network, WireDirection, WirePiece, WireTotals, WireView};
+use tricast_server::{DemoParts, Server};
+
+use crate::args::DemoFlags;
+use crate::config::settings;
+use crate::serve::log_to_stderr;
+
+/// The rooms of the built-in source; without them only its few broadcasts would come.
+const ROOMS: &str = "kitchen,builds,comments,payments,alerts";
+
+/// Binds both, says what is where, and serves until it is told to stop.
+pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
+    let mut settings = settings(flags.serve)?;
+    log_to_stderr(&settings)?;
+    let listen = std::mem::replace(&mut settings.listen, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let network = Arc::new(Tapped::default());
+    let parts = DemoParts {
+        network: Arc::<Tapped>::clone(&network),
+        rate: flags.rate,
+        payload: usize::try_from(flags.payload)?,
+        seed: flags.seed,
+    };
+    tricast_server::block_on(async {
+        let server = Server::bind(settings, Some(parts)).context("cannot listen on loopback")?;
+        let tap = Tap::bind(listen, server.local_addr()).with_context(|| format!("cannot listen on {listen}"))?;
+        // Nobody can ask for the lanes before the server runs, which is below.
+        let _ = network.lanes.set(tap.lanes());
+        tell(tap.local_addr(), std::env::args_os().next())?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = async {
+            let served = server.run().await;
+            drop(stop);
+            served
+        };
+        // The channel only ever closes, and that is the word.
+        let (served, tapped) = futures::join!(served, tap.run(async { stopped.await.unwrap_or_default() }));
+        served?;
+        Ok(tapped?)
+    })
+}
+
+/// What is where, to be clicked or pasted.
+fn tell(address: SocketAddr, program: Option<OsString>) -> std::io::Result<()> {
+    let program = program.unwrap_or_else(|| "tricast".into());
+    let program = program.to_string_lossy();
+    let rooms = ROOMS.replace(',', " --room ");
+    let feed = format!("http://{address}/v1/feeds/default");
+    let lines = [
+        ("page", format!("http://{address}/")),
+        ("poll", format!("curl '{feed}/poll?after=earliest&rooms={ROOMS}'")),
+        ("sse", format!("curl -N '{feed}/sse?after=earliest&rooms={ROOMS}'")),
+        ("ws", format!("{program} subscribe http://{address} --transport ws --after earliest --room {rooms}")),
+        ("publish", format!("curl -H 'content-type: application/json' -d '{{\"data\":\"hello\"}}' {feed}/events")),
+        ("report", format!("http://{address}/report/")),
+        ("stop", "Ctrl-C".to_owned()),
+    ];
+    let mut stdout = std::io::stdout().lock();
+    for (what, place) in lines {
+        writeln!(stdout, "{what:<9} {place}")?;
+    }
+    stdout.flush()
+}
+
+/// The tap as the demo sees it. The lanes come after the server is bound, since the tap needs its address.
+#[derive(Default)]
+struct Tapped {
+    lanes: OnceLock<Lanes>,
+}
+
+impl Tapped {
+    fn lane(&self, label: &str) -> Option<(&Lanes, Label)> {
+        Some((self.lanes.get()?, Label::new(label)?))
+    }
+}
+
+impl Network for Tapped {
+    fn cut(&self, label: &str, length: Duration) {
+        if let Some((lanes, label)) = self.lane(label) {
+            lanes.cut(&label, length);
+        }
+    }
+
+    fn kill(&self, label: &str) {
+        if let Some((lanes, label)) = self.lane(label) {
+            lanes.kill(&label);
+        }
+    }
+
+    fn wire(&self, label: &str, since: u64) -> Option<WireView> {
+        let (lanes, label) = self.lane(label)?;
+        lanes.wire(&label, since).map(view)
+    }
+}
+
+fn view(wire: Wire) -> WireView {
+    let totals = WireTotals {
+        in_bytes: wire.totals.in_bytes,
+        out_bytes: wire.totals.out_bytes,
+        requests: wire.totals.requests,
+        connections: wire.totals.connections,
+    };
+    let pieces = wire.pieces.into_iter().map(piece).collect();
+    WireView { next: wire.next, totals, pieces }
+}
+
+fn piece(piece: Piece) -> WirePiece {
+    let direction = match piece.direction {
+        Direction::In => WireDirection::In,
+        Direction::Out => WireDirection::Out,
+    };
+    WirePiece { seq: piece.seq, direction, at: piece.at, bytes: piece.bytes }
+}

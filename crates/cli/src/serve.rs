@@ -1,0 +1,38 @@
+//! `tricast serve`: the server alone.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+use tricast_server::{Server, Settings};
+
+use crate::args::ServeFlags;
+use crate::config::settings;
+
+/// Binds, says where, and serves until it is told to stop.
+pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
+    let settings = settings(flags)?;
+    log_to_stderr(&settings)?;
+    tricast_server::block_on(async {
+        let listen = settings.listen;
+        let server = Server::bind(settings, None).with_context(|| format!("cannot listen on {listen}"))?;
+        announce(server.local_addr())?;
+        Ok(server.run().await?)
+    })
+}
+
+/// The one line that a program which starts a server waits for.
+fn announce(address: SocketAddr) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "listening http://{address}")?;
+    stdout.flush()
+}
+
+/// Sends the log to stderr, so that stdout holds what was asked for and nothing else.
+pub(crate) fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log_level).context("log.level")?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = if settings.log_is_json { subscriber.json().try_init() } else { subscriber.try_init() };
+    set.map_err(anyhow::Error::from_boxed).context("the log")
+}
