@@ -27,7 +27,7 @@ mod report;
 mod run;
 
 pub use self::error::{LabError, Result};
-pub use self::report::{Language, Reports, Tables, report, scorecard, table};
+pub use self::report::{Language, Reports, report, scorecard, table};
 pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, run};
 
 use std::ffi::OsString;

@@ -1,14 +1,65 @@
-//! stub
-use std::path::{Path,PathBuf};
-/// x
-pub enum Language { En, Fr }
-/// x
-pub struct Reports;
-/// x
-pub struct Tables;
-/// x
-pub fn report(_d:&Path)->crate::Result<PathBuf>{ todo!() }
-/// x
-pub fn scorecard(){}
-/// x
-pub fn table(){}
+//! The report: files rendered from a stored run, in English and French. Nothing here measures anything.
+
+mod charts;
+mod markdown;
+mod metric;
+mod page;
+mod scorecard;
+mod svg;
+mod tables;
+mod terminal;
+mod text;
+mod verdict;
+
+pub use self::markdown::table;
+pub use self::terminal::scorecard;
+pub use self::text::Language;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{LabError, Result};
+use crate::result::Run;
+use crate::summary::merged;
+
+/// The files of a report.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    /// The page in the language asked for: one self-contained HTML file.
+    pub html: PathBuf,
+    /// The same in brief.
+    pub markdown: PathBuf,
+    /// The figures for other tools.
+    pub csv: PathBuf,
+    /// What the report was made from.
+    pub run: Run,
+}
+
+/// Writes the report of a run into its folder: the page and its short form in both languages, which link to each
+/// other, the figures and visits as CSV, and the percentile distributions.
+///
+/// # Errors
+/// A folder without a readable `run.json`, or one that cannot be written to.
+pub fn report(folder: &Path, language: Language) -> Result<Reports> {
+    let run = Run::read(folder)?;
+    for one in Language::ALL {
+        write(folder, &one.file("html"), &page::render(&run, one)?)?;
+        write(folder, &one.file("md"), &markdown::report(&run, one))?;
+    }
+    let csv = write(folder, "figures.csv", &tables::figures(&run))?;
+    write(folder, "visits.csv", &tables::visits(&run))?;
+    for cell in &run.scenario.cells {
+        for transport in &run.scenario.transports {
+            if let Some(latency) = merged(&run, &cell.name, *transport) {
+                write(folder, &tables::hgrm_name(&cell.name, *transport), &tables::hgrm(&latency))?;
+            }
+        }
+    }
+    Ok(Reports { html: folder.join(language.file("html")), markdown: folder.join(language.file("md")), csv, run })
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    fs::write(&path, text).map_err(LabError::io(format!("write {}", path.display())))?;
+    Ok(path)
+}

@@ -1,0 +1,68 @@
+//! How a metric is written: its unit, and the factor from the stored unit to the printed one.
+
+use super::text::Words;
+use crate::result::Transport;
+use crate::scenario::Metric;
+use super::svg::Shape;
+
+/// The factor from a stored value to the printed one: microseconds of latency become milliseconds.
+pub(super) fn factor(metric: Metric) -> f64 {
+    match metric {
+        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => 1e-3,
+        _ => 1.0,
+    }
+}
+
+/// The unit behind a printed value.
+pub(super) fn unit(metric: Metric, w: Words) -> &'static str {
+    match metric {
+        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => w.get("unit.ms"),
+        Metric::CpuUsPerDelivery => w.get("unit.us"),
+        Metric::KibPerConnection => w.get("unit.kib"),
+        Metric::BytesPerDelivery => w.get("unit.bytes"),
+        Metric::DeliveriesPerSecond => w.get("unit.per_second"),
+        Metric::RawRatio | Metric::Lost | Metric::Duplicated => "",
+    }
+}
+
+/// A stored value as printed, without its unit.
+pub(super) fn bare(metric: Metric, value: f64, w: Words) -> String {
+    w.number(value * factor(metric))
+}
+
+/// A stored value as printed.
+pub(super) fn printed(metric: Metric, value: f64, w: Words) -> String {
+    w.with_unit(value * factor(metric), unit(metric, w))
+}
+
+/// The metric's name.
+pub(super) fn name(metric: Metric, w: Words) -> String {
+    w.get(&format!("metric.{}", metric.key())).to_owned()
+}
+
+/// The transport's name.
+pub(super) fn transport(transport: Transport, w: Words) -> &'static str {
+    match transport {
+        Transport::Poll => w.get("transport.poll"),
+        Transport::Sse => w.get("transport.sse"),
+        Transport::Websocket => w.get("transport.websocket"),
+    }
+}
+
+/// The transport's mark in a drawing.
+pub(super) fn shape(transport: Transport) -> Shape {
+    match transport {
+        Transport::Poll => Shape::Triangle,
+        Transport::Sse => Shape::Square,
+        Transport::Websocket => Shape::Disc,
+    }
+}
+
+/// The transport's mark in text.
+pub(super) fn mark(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Poll => "▲",
+        Transport::Sse => "■",
+        Transport::Websocket => "●",
+    }
+}

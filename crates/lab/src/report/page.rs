@@ -1,0 +1,200 @@
+//! The page: everything that the template prints, in words.
+
+use askama::Template;
+
+use super::charts::{Chart, Charts};
+use super::metric;
+use super::scorecard::{Row, rows};
+use super::text::{Language, Words};
+use super::verdict::{Case, Verdict};
+use crate::error::{LabError, Result};
+use crate::result::{Doubt, Run, Transport};
+use crate::summary::{Checked, Outcome, check};
+
+const STYLE: &str = include_str!("../../../../static/css/report.css");
+
+/// Limits of the method, each a text key; what was not measured is as much part of the result as what was.
+const LIMITS: [&str; 10] =
+    ["loopback", "tls", "deflate", "http2", "wan", "browser", "tcpip", "resilience", "kernel", "peers"];
+const METHOD: [&str; 9] =
+    ["one_source", "open_loop", "histogram", "integrity", "order", "noise", "polling", "raw", "memory"];
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    w: Words,
+    run: &'a Run,
+    style: &'a str,
+    sentences: Vec<String>,
+    cases: Vec<Case>,
+    transports: Vec<Transport>,
+    rows: Vec<Row>,
+    percentiles: Vec<Chart>,
+    over_time: Option<Chart>,
+    throughput: Vec<Chart>,
+    cpu: Option<Chart>,
+    memory: Option<Chart>,
+    bytes: Option<Chart>,
+    bytes_parts: Vec<(&'static str, String)>,
+    assertions: Vec<Claim>,
+    doubts: Vec<String>,
+    void: Vec<String>,
+    facts: Vec<(String, String)>,
+    method: Vec<String>,
+    limits: Vec<String>,
+}
+
+/// An assertion in words.
+pub(super) struct Claim {
+    pub(super) text: String,
+    pub(super) value: String,
+    pub(super) outcome: &'static str,
+    pub(super) word: String,
+}
+
+impl Page<'_> {
+    fn other(&self) -> Language {
+        self.w.0.other()
+    }
+
+    fn name(&self, transport: &Transport) -> &str {
+        metric::transport(*transport, self.w)
+    }
+
+    fn mark(&self, transport: &Transport) -> &'static str {
+        metric::mark(*transport)
+    }
+
+    /// A dash and shape as drawn in the charts, for the legend.
+    fn sample(&self, transport: &Transport) -> String {
+        let mark = metric::shape(*transport).at(18.0, 8.0);
+        let key = transport.key();
+        format!(
+            r#"<svg class="sample" viewBox="0 0 36 16" aria-hidden="true"><path class="line {key}" d="M0 8H36"/><g class="point {key}">{mark}</g></svg>"#
+        )
+    }
+}
+
+/// Renders the page.
+pub(super) fn render(run: &Run, language: Language) -> Result<String> {
+    let w = Words(language);
+    let charts = Charts { run, w };
+    let verdict = Verdict { run, w };
+    let parts = ["payload", "envelope", "framing", "head_down", "up"];
+    let page = Page {
+        w,
+        run,
+        style: STYLE,
+        sentences: verdict.sentences(),
+        cases: verdict.cases(),
+        transports: run.scenario.transports.clone(),
+        rows: rows(run, w),
+        percentiles: charts.percentiles(),
+        over_time: charts.over_time(),
+        throughput: charts.throughput().into_iter().chain(charts.against_rate()).collect(),
+        cpu: charts.cpu(),
+        memory: charts.memory(),
+        bytes: charts.bytes(),
+        bytes_parts: parts.map(|part| (part, w.get(&format!("bytes.{part}")).to_owned())).to_vec(),
+        assertions: claims(run, w),
+        doubts: doubts(run, w),
+        void: void(run, w),
+        facts: facts(run, w),
+        method: METHOD.map(|key| w.get(&format!("method.{key}")).to_owned()).to_vec(),
+        limits: LIMITS.map(|key| w.get(&format!("limit.{key}")).to_owned()).to_vec(),
+    };
+    page.render().map_err(|e| LabError::Render(e.to_string()))
+}
+
+/// The assertions in words.
+pub(super) fn claims(run: &Run, w: Words) -> Vec<Claim> {
+    check(run).iter().map(|checked| claim(checked, w)).collect()
+}
+
+fn claim(checked: &Checked, w: Words) -> Claim {
+    let assertion = &checked.assertion;
+    let (sign, bound) = match (assertion.at_most, assertion.at_least) {
+        (Some(most), _) => ("≤", most),
+        (None, least) => ("≥", least.unwrap_or_default()),
+    };
+    let metric = assertion.metric;
+    let outcome = match checked.outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Void => "void",
+    };
+    let bound = metric::printed(metric, bound, w);
+    Claim {
+        text: format!("{} · {} {sign} {bound}", metric::transport(checked.transport, w), metric::name(metric, w)),
+        value: checked.value.map_or("–".to_owned(), |value| metric::printed(metric, value, w)),
+        outcome,
+        word: w.get(&format!("outcome.{outcome}")).to_owned(),
+    }
+}
+
+/// The doubts in words.
+pub(super) fn doubts(run: &Run, w: Words) -> Vec<String> {
+    run.doubts.iter().map(|doubt| doubt_in_words(doubt, w)).collect()
+}
+
+fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
+    let values = [("value", w.number(doubt.value)), ("visits", w.number(f64::from(doubt.visits)))];
+    let mut text = w.fill(
+        &format!("doubt.{}", doubt.kind.key()),
+        &values.each_ref().map(|(name, value)| (*name, value.as_str())),
+    );
+    if !doubt.place.is_empty() {
+        text.push_str(&w.fill("worst_at", &[("place", &doubt.place)]));
+    }
+    text
+}
+
+/// Void visits with their reasons, which are told as they were found.
+fn void(run: &Run, w: Words) -> Vec<String> {
+    let open = run.latency.iter().map(|v| (&v.void, v.transport, v.cell.clone(), v.repetition));
+    let closed = run.saturation.iter().map(|v| (&v.void, v.transport, format!("in flight {}", v.in_flight), v.repetition));
+    let raw = run.raw.iter().map(|v| (&v.void, v.transport, format!("raw {}", v.joined), v.repetition));
+    let memory = run.memory.iter().map(|v| (&v.void, v.transport, "memory".to_owned(), v.repetition));
+    let all = open.chain(closed).chain(raw).chain(memory).filter(|(void, ..)| !void.is_empty());
+    let told = all.map(|(void, transport, place, repetition)| {
+        format!("{} · {place} · {}: {}", metric::transport(transport, w), repetition + 1, void.join(", "))
+    });
+    told.collect()
+}
+
+/// The reproduce block: name and value.
+pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
+    let environment = &run.environment;
+    let unknown = || w.get("fact.unknown").to_owned();
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(unknown);
+    let dirty = environment.git_dirty.map(|dirty| w.get(if dirty { "fact.dirty" } else { "fact.clean" }));
+    let commit = format!("{} {}", text(&environment.git_commit), dirty.unwrap_or_default());
+    let memory = environment.memory_kib.map_or_else(unknown, |kib| w.with_unit(kib as f64 / 1024.0 / 1024.0, w.get("unit.gib")));
+    let cores = w.fill(
+        "fact.placement",
+        &[("server", &environment.server_core.to_string()), ("load", &environment.load_core.to_string())],
+    );
+    let order = run.order.iter().map(|order| order.iter().map(|t| t.key()).collect::<Vec<_>>().join(" → "));
+    let sysctls = environment.sysctls.iter().map(|s| format!("{} = {}", s.name, s.value));
+    let build = w.get(if environment.optimised { "fact.optimised" } else { "fact.unoptimised" });
+    let facts = [
+        (w.get("fact.command"), environment.command.clone()),
+        (w.get("fact.seed"), run.seed.to_string()),
+        (w.get("fact.started"), format!("{} – {}", run.started, run.finished)),
+        (w.get("fact.commit"), commit),
+        (w.get("fact.server"), format!("{} ({build})", environment.server_version)),
+        (w.get("fact.lock"), text(&environment.cargo_lock)),
+        (w.get("fact.allocator"), environment.allocator.clone()),
+        (w.get("fact.cpu"), format!("{} × {}", environment.cores, text(&environment.cpu))),
+        (w.get("fact.memory"), memory),
+        (w.get("fact.kernel"), environment.kernel.clone()),
+        (w.get("fact.governor"), text(&environment.governor)),
+        (w.get("fact.files"), w.number(environment.file_limit as f64)),
+        (w.get("fact.cores"), cores),
+        (w.get("fact.clock"), format!("{}, CPU: {}", environment.clock, environment.cpu_source)),
+        (w.get("fact.order"), order.collect::<Vec<_>>().join("; ")),
+        (w.get("fact.sysctls"), sysctls.collect::<Vec<_>>().join("; ")),
+        (w.get("fact.scenario"), format!("{} × {}", run.scenario.repetitions, run.scenario.name)),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}

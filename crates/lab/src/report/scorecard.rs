@@ -1,0 +1,114 @@
+//! The scorecard: one row a metric, one column a transport. The page, the Markdown, the terminal and the README print
+//! the same rows.
+
+use super::metric;
+use super::text::Words;
+use crate::result::{Run, Transport};
+use crate::scenario::Metric;
+use crate::summary::{Figure, Ranking, Subject, compare, first_cell, flights};
+
+/// A row of the scorecard.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) metric: Metric,
+    pub(super) name: String,
+    /// Where it was measured: rate, subscribers, events in flight.
+    pub(super) place: String,
+    pub(super) unit: &'static str,
+    pub(super) entries: Vec<Entry>,
+    /// The noise as a percentage, or a dash.
+    pub(super) noise: String,
+    pub(super) no_difference: bool,
+}
+
+/// One transport's entry in a row.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) transport: Transport,
+    /// The printed figure, or why there is none.
+    pub(super) text: String,
+    /// The interval, empty where there is none.
+    pub(super) interval: String,
+    /// Length of the bar in percent of the row's largest.
+    pub(super) share: f64,
+    pub(super) best: bool,
+    pub(super) void: bool,
+}
+
+/// All rows of a run.
+pub(super) fn rows(run: &Run, w: Words) -> Vec<Row> {
+    subjects(run).into_iter().map(|subject| row(run, subject, w)).collect()
+}
+
+/// The first cell with all its percentiles, the others with p99, then throughput and cost by events in flight.
+fn subjects(run: &Run) -> Vec<Subject<'_>> {
+    let first = first_cell(run);
+    let about = |metric| Subject { metric, cell: first, in_flight: 1 };
+    let mut subjects = vec![about(Metric::P50Us), about(Metric::P99Us), about(Metric::P999Us)];
+    let others = run.scenario.cells.iter().skip(1);
+    subjects.extend(others.map(|cell| Subject { cell: &cell.name, ..about(Metric::P99Us) }));
+    for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
+        subjects.extend(flights(run).into_iter().map(|in_flight| Subject { in_flight, ..about(metric) }));
+    }
+    subjects.extend([Metric::KibPerConnection, Metric::BytesPerDelivery, Metric::Lost, Metric::Duplicated].map(about));
+    subjects
+}
+
+fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
+    let comparison = compare(run, subject);
+    let high = comparison.figures.iter().filter_map(|(_, f)| f.map(|f| f.value)).fold(0.0, f64::max);
+    let counted = matches!(subject.metric, Metric::Lost | Metric::Duplicated);
+    let entry = |(transport, figure): &(Transport, Option<Figure>)| Entry {
+        best: !counted && comparison.ranking == Ranking::Best(*transport),
+        ..entry(subject.metric, *transport, *figure, high, w)
+    };
+    Row {
+        metric: subject.metric,
+        name: metric::name(subject.metric, w),
+        place: place(run, subject, w),
+        unit: metric::unit(subject.metric, w),
+        entries: comparison.figures.iter().map(entry).collect(),
+        noise: comparison.noise.map_or("–".to_owned(), |n| format!("±{}", w.percent((n - 1.0) * 100.0))),
+        no_difference: !counted && comparison.ranking == Ranking::NoDifference,
+    }
+}
+
+fn entry(metric: Metric, transport: Transport, figure: Option<Figure>, high: f64, w: Words) -> Entry {
+    let ratio_of_poll = metric == Metric::RawRatio && transport == Transport::Poll;
+    let missing = || if ratio_of_poll { "–".to_owned() } else { w.get("score.void").to_owned() };
+    let interval = figure.filter(|f| f.repetitions > 1);
+    Entry {
+        transport,
+        text: figure.map_or_else(missing, |f| metric::bare(metric, f.value, w)),
+        interval: interval.map_or(String::new(), |f| {
+            format!("{}–{}", metric::bare(metric, f.low, w), metric::bare(metric, f.high, w))
+        }),
+        share: figure.map_or(0.0, |f| if high > 0.0 { f.value / high * 100.0 } else { 0.0 }),
+        best: false,
+        void: figure.is_none() && !ratio_of_poll,
+    }
+}
+
+/// Where a figure was measured, in words.
+fn place(run: &Run, subject: Subject<'_>, w: Words) -> String {
+    match subject.metric {
+        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs | Metric::BytesPerDelivery => {
+            cell_in_words(run, subject.cell, w)
+        }
+        Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
+            w.fill("place.flight", &[("k", &subject.in_flight.to_string())])
+        }
+        Metric::KibPerConnection => w.get("place.idle").to_owned(),
+        Metric::Lost | Metric::Duplicated => w.get("place.all").to_owned(),
+    }
+}
+
+/// A cell's rate, subscribers and payload.
+pub(super) fn cell_in_words(run: &Run, name: &str, w: Words) -> String {
+    let Some(cell) = run.scenario.cells.iter().find(|cell| cell.name == name) else { return name.to_owned() };
+    let number = |value: u32| w.number(f64::from(value));
+    w.fill(
+        "place.cell",
+        &[("rate", &number(cell.rate)), ("subscribers", &number(cell.subscribers)), ("payload", &number(cell.payload))],
+    )
+}

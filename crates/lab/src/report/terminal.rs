@@ -1,0 +1,33 @@
+//! The scorecard for a terminal.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
+
+use super::metric::{mark, transport};
+use super::page::claims;
+use super::scorecard::rows;
+use super::text::{Language, Words};
+use crate::result::Run;
+
+/// The scorecard, the assertions and the number of doubts, to be printed when a run has ended.
+pub fn scorecard(run: &Run, language: Language) -> String {
+    let w = Words(language);
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    let transports = run.scenario.transports.iter().map(|t| format!("{} {}", mark(*t), transport(*t, w)));
+    let noise = w.get("score.noise").to_owned();
+    table.set_header(std::iter::once(w.get("score.metric").to_owned()).chain(transports).chain([noise]));
+    for row in rows(run, w) {
+        let entry = |entry: &super::scorecard::Entry| {
+            let cell = Cell::new(&entry.text).set_alignment(CellAlignment::Right);
+            if entry.best { cell.add_attribute(Attribute::Bold) } else { cell }
+        };
+        let name = if row.unit.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, row.unit) };
+        let first = Cell::new(format!("{name}\n{}", row.place));
+        let noise = Cell::new(&row.noise).set_alignment(CellAlignment::Right);
+        table.add_row(std::iter::once(first).chain(row.entries.iter().map(entry)).chain([noise]));
+    }
+    let claims = claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
+    let doubts = w.fill("doubts.count", &[("count", &run.doubts.len().to_string())]);
+    std::iter::once(table.to_string()).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,189 @@
+//! The verdict: three sentences, and which transport for which case, each because of a figure of this run.
+
+use super::metric;
+use super::scorecard::cell_in_words;
+use super::text::Words;
+use crate::result::{Run, Transport};
+use crate::scenario::Metric;
+use crate::summary::{Ranking, Subject, compare, figure, first_cell, flights, raw_cpu_us};
+
+/// Below this nobody notices a difference, microseconds.
+const UNNOTICED_US: f64 = 10_000.0;
+const IDLE_CLIENTS: f64 = 100_000.0;
+const KIB_PER_GIB: f64 = 1024.0 * 1024.0;
+/// Empty answers a minute that a poll parked for 25 seconds gets.
+const EMPTY_ANSWERS_PER_MINUTE: f64 = 60.0 / 25.0;
+
+/// A case, the transport for it, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) transports: Vec<Transport>,
+    pub(super) choice: String,
+    pub(super) because: String,
+    /// The section that shows the figure.
+    pub(super) section: &'static str,
+}
+
+/// A run and a language, from which sentences are made.
+pub(super) struct Verdict<'a> {
+    pub(super) run: &'a Run,
+    pub(super) w: Words,
+}
+
+impl Verdict<'_> {
+    fn subject(&self, metric: Metric) -> Subject<'_> {
+        Subject { metric, cell: first_cell(self.run), in_flight: 1 }
+    }
+
+    fn value(&self, metric: Metric, transport: Transport) -> Option<f64> {
+        figure(self.run, self.subject(metric), transport).map(|figure| figure.value)
+    }
+
+    /// The printed figure, or a dash.
+    fn told(&self, metric: Metric, transport: Transport) -> String {
+        self.value(metric, transport).map_or("–".to_owned(), |value| metric::printed(metric, value, self.w))
+    }
+
+    /// A sentence with the figures of all three.
+    fn three(&self, key: &str, metric: Metric, more: &[(&str, &str)]) -> String {
+        let [poll, sse, websocket] = Transport::ALL.map(|transport| self.told(metric, transport));
+        let mut values = vec![("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
+        values.extend_from_slice(more);
+        self.w.fill(key, &values)
+    }
+
+    /// Latency, cost, and bytes with integrity.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        vec![self.latency(), self.cost(), self.bytes()]
+    }
+
+    fn latency(&self) -> String {
+        let place = cell_in_words(self.run, first_cell(self.run), self.w);
+        let worst = Transport::ALL.iter().filter_map(|t| self.value(Metric::P99Us, *t)).fold(0.0, f64::max);
+        let all = Transport::ALL.iter().all(|t| self.value(Metric::P99Us, *t).is_some());
+        let tail = if all && worst < UNNOTICED_US { "verdict.unnoticed" } else { "verdict.noticed" };
+        let tail = self.w.fill(tail, &[("worst", &metric::printed(Metric::P99Us, worst, self.w))]);
+        self.three("verdict.latency", Metric::P50Us, &[("place", &place), ("tail", &tail)])
+    }
+
+    fn cost(&self) -> String {
+        let raw = raw_cpu_us(self.run, 1);
+        let raw = raw.map_or("–".to_owned(), |us| metric::printed(Metric::CpuUsPerDelivery, us, self.w));
+        self.three("verdict.cost", Metric::CpuUsPerDelivery, &[("raw", &raw)])
+    }
+
+    fn bytes(&self) -> String {
+        let payload = self.run.scenario.cells.first().map_or(0.0, |cell| f64::from(cell.payload));
+        let count = |metric| Transport::ALL.iter().filter_map(|t| self.value(metric, *t)).sum::<f64>();
+        let open = self.run.latency.iter().map(|visit| visit.integrity.received);
+        let received = open.chain(self.run.saturation.iter().map(|visit| visit.integrity.received)).sum::<u64>();
+        let more = [
+            ("payload", self.w.number(payload)),
+            ("received", self.w.number(received as f64)),
+            ("lost", self.w.number(count(Metric::Lost))),
+            ("duplicated", self.w.number(count(Metric::Duplicated))),
+        ];
+        self.three("verdict.bytes", Metric::BytesPerDelivery, &more.each_ref().map(|(name, text)| (*name, text.as_str())))
+    }
+
+    /// The cases, in the order of the table.
+    pub(super) fn cases(&self) -> Vec<Case> {
+        vec![
+            self.fixed("proxies", &[Transport::Sse, Transport::Poll], "latency", Metric::P99Us),
+            self.ranked("dashboard", Transport::Sse, "latency", self.subject(Metric::P99Us)),
+            self.chat(),
+            self.idle(),
+            self.rare(),
+            self.fixed("buffering", &[Transport::Poll], "cpu", Metric::CpuUsPerDelivery),
+            self.servers(),
+        ]
+    }
+
+    fn case(&self, name: &str, transports: &[Transport], section: &'static str, because: String) -> Case {
+        let words: Vec<&str> = transports.iter().map(|t| metric::transport(*t, self.w)).collect();
+        let choice = if words.is_empty() { self.w.get("case.any").to_owned() } else { words.join(self.w.get("case.then")) };
+        let name = self.w.get(&format!("case.{name}")).to_owned();
+        Case { name, transports: transports.to_vec(), choice, because, section }
+    }
+
+    fn fixed(&self, name: &str, transports: &[Transport], section: &'static str, metric: Metric) -> Case {
+        let because = self.three(&format!("case.{name}.because"), metric, &[]);
+        self.case(name, transports, section, because)
+    }
+
+    /// The one that is best, or the preferred one where there is no measurable difference between it and the best.
+    fn ranked(&self, name: &str, preferred: Transport, section: &'static str, subject: Subject<'_>) -> Case {
+        let ranking = compare(self.run, subject).ranking;
+        let (choice, tail) = match ranking {
+            Ranking::Best(best) if best == preferred => (best, "case.best"),
+            Ranking::Best(best) => (preferred, if self.is_small(subject, best, preferred) { "case.small" } else { "case.slower" }),
+            Ranking::NoDifference => (preferred, "case.no_difference"),
+            Ranking::NotComparable => (preferred, "case.unknown"),
+        };
+        let tail = self.w.get(tail).to_owned();
+        let because = self.three(&format!("case.{name}.because"), subject.metric, &[("tail", &tail)]);
+        self.case(name, &[choice], section, because)
+    }
+
+    /// Whether two latencies differ by less than anybody notices.
+    fn is_small(&self, subject: Subject<'_>, one: Transport, other: Transport) -> bool {
+        let value = |transport| figure(self.run, subject, transport).map_or(f64::INFINITY, |f| f.value);
+        (value(one) - value(other)).abs() < UNNOTICED_US
+    }
+
+    fn chat(&self) -> Case {
+        let up = self.per(Transport::Poll, |bytes, _| bytes.up as f64);
+        let up = up.map_or("–".to_owned(), |bytes| metric::printed(Metric::BytesPerDelivery, bytes, self.w));
+        let because = self.w.fill("case.chat.because", &[("up", &up)]);
+        self.case("chat", &[Transport::Websocket], "bytes", because)
+    }
+
+    /// Bytes of a kind a delivery in the first cell; the second argument of `of` is the number of poll answers.
+    fn per(&self, transport: Transport, of: impl Fn(&crate::result::Bytes, u64) -> f64) -> Option<f64> {
+        let cell = first_cell(self.run);
+        let visits = self.run.latency.iter().filter(|v| v.cell == cell && v.transport == transport && v.void.is_empty());
+        let sum = visits.fold((0.0, 0), |sum, v| (sum.0 + of(&v.bytes, v.answers), sum.1 + v.deliveries));
+        (sum.1 > 0).then(|| sum.0 / sum.1 as f64)
+    }
+
+    fn idle(&self) -> Case {
+        let gib = |transport| {
+            let kib = self.value(Metric::KibPerConnection, transport);
+            kib.map_or("–".to_owned(), |kib| self.w.with_unit(kib * IDLE_CLIENTS / KIB_PER_GIB, self.w.get("unit.gib")))
+        };
+        let [poll, sse, websocket] = Transport::ALL.map(gib);
+        let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
+        let because = self.w.fill("case.idle.because", &values);
+        match compare(self.run, self.subject(Metric::KibPerConnection)).ranking {
+            Ranking::Best(best) => self.case("idle", &[best], "memory", because),
+            Ranking::NoDifference | Ranking::NotComparable => self.case("idle", &[], "memory", because),
+        }
+    }
+
+    /// An idle minute costs a poll its empty answers; a stream its beats, which are not measured apart.
+    fn rare(&self) -> Case {
+        let heads = self.per(Transport::Poll, |bytes, answers| {
+            if answers == 0 { 0.0 } else { (bytes.head_down + bytes.up) as f64 }
+        });
+        let minute = heads.map_or("–".to_owned(), |bytes| {
+            metric::printed(Metric::BytesPerDelivery, bytes * EMPTY_ANSWERS_PER_MINUTE, self.w)
+        });
+        let because = self.three("case.rare.because", Metric::BytesPerDelivery, &[("minute", &minute)]);
+        self.case("rare", &[], "bytes", because)
+    }
+
+    fn servers(&self) -> Case {
+        let most = flights(self.run).last().copied().unwrap_or(1);
+        let subject = Subject { in_flight: most, ..self.subject(Metric::CpuUsPerDelivery) };
+        let told = |t| figure(self.run, subject, t).map_or("–".to_owned(), |f| metric::printed(subject.metric, f.value, self.w));
+        let [poll, sse, websocket] = Transport::ALL.map(told);
+        let k = most.to_string();
+        let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str()), ("k", &k)];
+        let because = self.w.fill("case.servers.because", &values);
+        match compare(self.run, subject).ranking {
+            Ranking::Best(best) => self.case("servers", &[best], "cpu", because),
+            Ranking::NoDifference | Ranking::NotComparable => self.case("servers", &[], "cpu", because),
+        }
+    }
+}
