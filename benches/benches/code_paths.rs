@@ -17,7 +17,10 @@ const LIMITS: PublishLimits = PublishLimits { batch_max: 1000, rooms_max: 64, de
 fn publish(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish");
     let draft = draft(Some("room-1"));
-    let body = format!("{{\"rooms\":[\"room-1\"],\"data\":{}}}", std::str::from_utf8(&draft.data).expect("it is text"));
+    let body = format!(
+        "{{\"rooms\":[\"room-1\"],\"data\":{}}}",
+        std::str::from_utf8(&draft.data).expect("it is text")
+    );
     group.bench_function("parse one event", |bencher| {
         bencher.iter(|| parse(black_box(body.as_bytes()), BodyForm::Json, LIMITS));
     });
@@ -42,16 +45,20 @@ fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     let draft = draft(None);
     group.bench_function("once for all ways out", |bencher| {
-        bencher.iter(|| Prepared::new(black_box(&draft)).encode(Epoch::from_random(1), Offset(42), Millis(1)));
+        bencher
+            .iter(|| Prepared::new(black_box(&draft)).encode(Epoch::from_random(1), Offset(42), Millis(1)));
     });
-    let events: Vec<Encoded> =
-        (1..=10).map(|offset| Prepared::new(&draft).encode(Epoch::from_random(1), Offset(offset), Millis(1))).collect();
+    let events: Vec<Encoded> = (1..=10)
+        .map(|offset| Prepared::new(&draft).encode(Epoch::from_random(1), Offset(offset), Millis(1)))
+        .collect();
     let cursor = Cursor { epoch: Epoch::from_random(1), offset: Offset(10) };
     group.throughput(Throughput::Elements(10));
     type Way = (&'static str, fn(&Encoded) -> Bytes);
     let ways: [Way; 2] = [("join ten for sse", Encoded::sse), ("join ten for ws", Encoded::frame)];
     for (name, way) in ways {
-        group.bench_function(name, |bencher| bencher.iter(|| events.iter().flat_map(way).collect::<Vec<u8>>()));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| events.iter().flat_map(way).collect::<Vec<u8>>())
+        });
     }
     group.bench_function("join ten for poll", |bencher| {
         let pieces: Vec<Bytes> = events.iter().map(Encoded::json).collect();
@@ -66,10 +73,14 @@ fn read(criterion: &mut Criterion) {
     for events in [1_000, 100_000] {
         let log = log(events, events / 10);
         let middle = Offset(events as u64 / 2);
-        group.bench_with_input(BenchmarkId::new("100 events after a cursor", events), &log, |bencher, log| {
-            let busy = interest("busy");
-            bencher.iter(|| log.read(black_box(middle), log.last(), &busy, limit));
-        });
+        group.bench_with_input(
+            BenchmarkId::new("100 events after a cursor", events),
+            &log,
+            |bencher, log| {
+                let busy = interest("busy");
+                bencher.iter(|| log.read(black_box(middle), log.last(), &busy, limit));
+            },
+        );
         group.bench_with_input(BenchmarkId::new("a quiet room", events), &log, |bencher, log| {
             let quiet = interest("quiet");
             bencher.iter(|| log.read(black_box(Offset::ZERO), log.last(), &quiet, limit));

@@ -71,22 +71,27 @@ async fn polls(subscribers: usize, rounds: u64) -> Duration {
 }
 
 fn fan_out(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
     let mut group = criterion.benchmark_group("fan out one event");
     group.sample_size(10).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
     for subscribers in [1, 10, 100, 1_000, 10_000] {
         group.throughput(Throughput::Elements(subscribers as u64));
         for way in Way::ALL {
-            group.bench_with_input(BenchmarkId::new(way.name(), subscribers), &subscribers, |bencher, subscribers| {
-                bencher.iter_custom(|rounds| {
-                    LocalSet::new().block_on(&runtime, async {
-                        match way {
-                            Way::Poll => polls(*subscribers, rounds).await,
-                            Way::Sse | Way::Ws => streams(way, *subscribers, rounds).await,
-                        }
-                    })
-                });
-            });
+            group.bench_with_input(
+                BenchmarkId::new(way.name(), subscribers),
+                &subscribers,
+                |bencher, subscribers| {
+                    bencher.iter_custom(|rounds| {
+                        LocalSet::new().block_on(&runtime, async {
+                            match way {
+                                Way::Poll => polls(*subscribers, rounds).await,
+                                Way::Sse | Way::Ws => streams(way, *subscribers, rounds).await,
+                            }
+                        })
+                    });
+                },
+            );
         }
     }
     group.finish();

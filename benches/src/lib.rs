@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tricast_feed::{
-    Addressing, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet, SessionId,
+    Addressing, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet,
+    SessionId,
 };
 use tricast_hub::{Batch, Feeds, Limits, MemoryEngine, Shared, system_now};
 use tricast_wire::event::{Encoded, Prepared};

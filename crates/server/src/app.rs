@@ -43,6 +43,7 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
                         .post(publish::publish)
                         .default_service(only("GET, POST")),
                 )
+                .service(web::resource("/events/{id}").get(history::event).default_service(only("GET")))
                 .service(web::resource("/poll").get(poll).default_service(only("GET")))
                 .service(
                     web::resource("/sse")

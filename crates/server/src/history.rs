@@ -1,7 +1,7 @@
 //! Pages of history, and what a namespace looks like.
 
 use actix_web::{HttpRequest, HttpResponse};
-use tricast_feed::{After, Cursor, Interest, ReadLimit, SessionId, StartState};
+use tricast_feed::{After, Cursor, Interest, Offset, ReadLimit, Reason, SessionId, StartState};
 use tricast_hub::Way;
 use tricast_wire::notice::Sync;
 use tricast_wire::{poll, text};
@@ -38,6 +38,22 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
     });
     let body = poll::history(sync.as_ref(), pieces.iter().map(AsRef::as_ref), cursor, read.upto < last);
     Ok(json(body))
+}
+
+/// `GET /v1/feeds/{namespace}/events/{id}`: one event, as long as it is retained.
+pub(crate) async fn event(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    crate::origin::check(&request, &ctx.settings.origins)?;
+    Query::read(&request, &[])?;
+    let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
+    let id = text::parse_cursor(request.match_info().get("id").unwrap_or_default());
+    let id = id.map_err(|fault| fault.within("id"))?;
+    let missing = || Refusal::new(Reason::NotFound, "id: there is no such event, or no longer");
+    let before =
+        id.offset.0.checked_sub(1).map(Offset).filter(|_| id.epoch == feed.epoch()).ok_or_else(missing)?;
+    let read =
+        feed.read(before, id.offset, &Interest::everything(), ReadLimit { events: 1, bytes: usize::MAX });
+    let found = read.entries.first().filter(|entry| entry.offset == id.offset).ok_or_else(missing)?;
+    Ok(json(found.payload.json()))
 }
 
 /// `GET /v1/feeds/{namespace}`.

@@ -25,6 +25,7 @@ struct Lane {
     number: u8,
     name: &'static str,
     short: &'static str,
+    tiny: &'static str,
     how: &'static str,
 }
 
@@ -35,6 +36,7 @@ const LANES: [Lane; 3] = [
         number: 1,
         name: "lane.poll.name",
         short: "lane.poll.short",
+        tiny: "lane.poll.tiny",
         how: "lane.poll.how",
     },
     Lane {
@@ -43,6 +45,7 @@ const LANES: [Lane; 3] = [
         number: 2,
         name: "lane.sse.name",
         short: "lane.sse.short",
+        tiny: "lane.sse.tiny",
         how: "lane.sse.how",
     },
     Lane {
@@ -51,6 +54,7 @@ const LANES: [Lane; 3] = [
         number: 3,
         name: "lane.ws.name",
         short: "lane.ws.short",
+        tiny: "lane.ws.tiny",
         how: "lane.ws.how",
     },
 ];

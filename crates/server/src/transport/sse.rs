@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use actix_web::http::Version;
 use actix_web::{HttpRequest, HttpResponse};
 use futures::StreamExt as _;
 use tricast_hub::Way;
@@ -21,7 +22,15 @@ pub(crate) async fn sse(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, 
         wish.after = parse_after("Last-Event-ID", last)?;
     }
     let stream = ctx.hub.open(&wish)?;
-    Ok(head().streaming(stream.map(Ok::<_, Infallible>)))
+    let is_old = request.version() < Version::HTTP_11;
+    let mut response = head();
+    if is_old {
+        response.force_close();
+    }
+    let mut response = response.streaming(stream.map(Ok::<_, Infallible>));
+    // HTTP/1.0 knows no chunks: there the body ends with the connection (RFC 9112, section 6.3).
+    response.head_mut().no_chunking(is_old);
+    Ok(response)
 }
 
 /// The same head and nothing more, for `HEAD`.

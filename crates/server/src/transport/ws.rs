@@ -7,6 +7,7 @@ use std::convert::Infallible;
 
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::dev::Payload;
+use actix_web::http::Version;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, rt, web};
 use futures::StreamExt as _;
@@ -50,6 +51,9 @@ pub(crate) async fn ws(
 
 /// Checks the upgrade request (RFC 6455, section 4.2) and gives the head of the answer.
 async fn shake_hands(request: &HttpRequest) -> Result<HttpResponse, Refusal> {
+    if request.version() != Version::HTTP_11 {
+        return Err(Refusal::bad("Upgrade", "a WebSocket needs HTTP/1.1"));
+    }
     // The payload stays with us: actix-ws gets an empty one.
     let nothing = web::Payload::from_request(request, &mut Payload::None).await;
     let nothing = nothing.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
