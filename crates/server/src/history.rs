@@ -1,7 +1,7 @@
 //! Pages of history, and what a namespace looks like.
 
 use actix_web::{HttpRequest, HttpResponse};
-use tricast_feed::{After, Cursor, Interest, Offset, ReadLimit, Reason, SessionId, StartState};
+use tricast_feed::{After, Cursor, Interest, Offset, ReadLimit, Reason, StartState};
 use tricast_hub::Way;
 use tricast_wire::notice::Sync;
 use tricast_wire::{poll, text};
@@ -31,7 +31,7 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
     let cursor = Cursor { epoch: feed.epoch(), offset: read.upto };
     let was_reset = matches!(start.state, StartState::Reset { .. });
     let sync = was_reset.then(|| Sync {
-        session: SessionId(0),
+        session: None,
         cursor: Cursor { epoch: feed.epoch(), offset: start.offset },
         state: start.state,
         beat_secs: ctx.hub.shared().limits.beat_secs,

@@ -33,8 +33,8 @@ impl GapReason {
 /// The first thing on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sync {
-    /// The session, to go on with.
-    pub session: SessionId,
+    /// The session, to go on with; none for a page of history, which belongs to nobody.
+    pub session: Option<SessionId>,
     /// The stream gives everything after this.
     pub cursor: Cursor,
     /// How the wish for a start was honoured.
@@ -149,10 +149,12 @@ impl Sync {
             StartState::Reset { missed } => ("reset", missed),
         };
         let missed = missed.map_or_else(|| "null".to_owned(), |count| count.to_string());
+        if let Some(session) = self.session {
+            out.extend_from_slice(format!("\"session\":\"{}\",", text::session(session)).as_bytes());
+        }
         out.extend_from_slice(
             format!(
-                "\"session\":\"{}\",\"cursor\":\"{}\",\"state\":\"{state}\",\"missed\":{missed},\"beat\":{}",
-                text::session(self.session),
+                "\"cursor\":\"{}\",\"state\":\"{state}\",\"missed\":{missed},\"beat\":{}",
                 text::cursor(self.cursor),
                 self.beat_secs
             )
@@ -212,7 +214,7 @@ mod tests {
         let cursor = Cursor { epoch: Epoch::from_random(0), offset: Offset(7) };
         let state = StartState::Reset { missed: Some(3) };
         check(
-            &Notice::Sync(Sync { session: SessionId(0), cursor, state, beat_secs: 15 }),
+            &Notice::Sync(Sync { session: Some(SessionId(0)), cursor, state, beat_secs: 15 }),
             r#"{"notice":"sync","session":"s_AAAAAAAAAAAAAAAAAAAAAA","cursor":"aaaaaaaa-7","state":"reset","missed":3,"beat":15}"#,
             Some("aaaaaaaa-7"),
         );

@@ -77,7 +77,7 @@ mod tests {
             answer(None, events.into_iter(), &[], cursor),
             r#"{"events":[{"n":1},{"n":2}],"notices":[],"cursor":"aaaaaaaa-2"}"#
         );
-        let sync = Sync { session: SessionId(0), cursor, state: StartState::New, beat_secs: 15 };
+        let sync = Sync { session: Some(SessionId(0)), cursor, state: StartState::New, beat_secs: 15 };
         let gap = Notice::Gap { from: Offset(1), to: cursor, reason: GapReason::Slow };
         assert_eq!(
             answer(Some(&sync), std::iter::empty(), &[gap], cursor),

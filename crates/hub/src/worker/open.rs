@@ -1,7 +1,7 @@
 //! Subscribing.
 
 use bytes::Bytes;
-use tricast_feed::{After, StartState};
+use tricast_feed::{After, SessionId, StartState};
 use tricast_wire::Fault;
 use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
@@ -21,7 +21,7 @@ impl Hub {
     /// # Errors
     /// A [`Fault`] for a namespace that is not there, a full house, or a server that stops.
     pub fn open(&self, wish: &Wish) -> Result<Stream, Fault> {
-        let (key, sync) = self.state.borrow_mut().open(wish, |way, sync, state| {
+        let (key, session) = self.state.borrow_mut().open(wish, |way, sync, state| {
             let mut opening = Vec::new();
             if way == Way::Sse {
                 opening.extend_from_slice(&sse::retry(state.shared.limits.retry_ms));
@@ -29,7 +29,7 @@ impl Hub {
             opening.extend_from_slice(&notice_bytes(way, &Notice::Sync(sync)));
             Out::Pipe(Pipe::new(Bytes::from(opening), state.second))
         })?;
-        Ok(Stream::new(self.clone(), key, sync.session))
+        Ok(Stream::new(self.clone(), key, session))
     }
 
     /// Starts a poll: it is answered at once if there is something to tell, else when something comes.
@@ -42,7 +42,7 @@ impl Hub {
         let mut state = self.state.borrow_mut();
         let (key, _) = state.open(wish, |_, sync, _| {
             // Nothing to tell to a client whose session and cursor were both honoured.
-            let silent = continues && asked_for == Some(sync.session) && sync.state == StartState::Resumed;
+            let silent = continues && asked_for == sync.session && sync.state == StartState::Resumed;
             Out::Parked(Parked::new((!silent).then_some(sync), events_max))
         })?;
         state.nudge(key);
@@ -52,14 +52,23 @@ impl Hub {
 }
 
 impl State {
-    fn open(&mut self, wish: &Wish, out: impl FnOnce(Way, Sync, &Self) -> Out) -> Result<(Key, Sync), Fault> {
+    fn open(
+        &mut self,
+        wish: &Wish,
+        out: impl FnOnce(Way, Sync, &Self) -> Out,
+    ) -> Result<(Key, SessionId), Fault> {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
         let (interest, session, _) = self.shared.session(wish.session, &wish.namespace, wish.rooms.as_ref());
         let local = &mut self.locals[index];
         let start = local.feed.start(wish.after);
         let beat_secs = self.shared.limits.beat_secs;
-        let sync = Sync { session, cursor: local.cursor(start.offset), state: start.state, beat_secs };
+        let sync = Sync {
+            session: Some(session),
+            cursor: local.cursor(start.offset),
+            state: start.state,
+            beat_secs,
+        };
         let audience = local.audiences.enter(&interest.rooms.clone().unwrap_or_default());
         let out = out(wish.way, sync, self);
         let serial = self.next_serial();
@@ -79,7 +88,7 @@ impl State {
             out,
         });
         self.enlist(index, key, wish);
-        Ok((key, sync))
+        Ok((key, session))
     }
 
     /// Tells everybody who has to know that the subscriber is there.

@@ -137,7 +137,7 @@ fn sync_beat_and_gap_come_back() {
         (StartState::Reset { missed: Some(3) }, SyncState::Reset, Some(3)),
         (StartState::Reset { missed: None }, SyncState::Reset, None),
     ] {
-        let sync = told::Sync { session: SessionId(7), cursor: CURSOR(5), state, beat_secs: 15 };
+        let sync = told::Sync { session: Some(SessionId(7)), cursor: CURSOR(5), state, beat_secs: 15 };
         let Notice::Sync(read) = check_notice(&told::Notice::Sync(sync)) else { panic!("not a sync") };
         assert_eq!(
             (read.state, read.missed, read.cursor, read.beat.as_secs()),
