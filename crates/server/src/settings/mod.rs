@@ -3,6 +3,8 @@
 //! They come from a TOML file, then `TRICAST_<SECTION>__<KEY>` in the environment, then flags; the later one wins.
 //! Every mistake is found in one go, with the place that it came from.
 
+#[cfg(test)]
+mod document;
 mod meant;
 mod table;
 mod written;
