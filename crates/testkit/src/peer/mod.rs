@@ -1,0 +1,5 @@
+//! The scripted peers: bytes by hand, on plain sockets.
+
+pub(crate) mod http;
+pub(crate) mod sse;
+pub(crate) mod ws;
