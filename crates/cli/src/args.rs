@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tricast_client::After;
 
 use crate::version::VERSION;
 
@@ -135,7 +136,7 @@ pub(crate) struct DemoFlags {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Make each payload this long, in bytes, 64 to 65536; the page can change it.
-    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = clap::value_parser!(u32).range(64..=65536))]
+    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(64..=65536))]
     pub(crate) payload: u32,
 }
 
@@ -153,8 +154,8 @@ pub(crate) struct SubscribeFlags {
     #[arg(long = "room", short, value_name = "ROOM")]
     pub(crate) rooms: Vec<String>,
     /// Start after this cursor, or at `earliest` or `tip`.
-    #[arg(long, short, value_name = "CURSOR", default_value = "tip")]
-    pub(crate) after: String,
+    #[arg(long, short, value_name = "CURSOR", default_value = "tip", value_parser = after)]
+    pub(crate) after: After,
     /// Stop after this many events.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
@@ -195,7 +196,7 @@ pub(crate) struct PublishFlags {
     #[arg(long, short, default_value = "default")]
     pub(crate) namespace: String,
     /// The type of the events; `message` unless given.
-    #[arg(long = "type", short, value_name = "TYPE")]
+    #[arg(long = "type", short = 't', value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// For this room; may be given several times. Without any it is a broadcast.
     #[arg(long = "room", short, value_name = "ROOM")]
@@ -243,10 +244,24 @@ pub(crate) struct LabRunFlags {
     /// Show no progress.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// The language of the scorecard, and of the report that is named at the end; both are written.
+    #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
+    pub(crate) lang: LanguageFlag,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LanguageFlag {
+    /// English.
+    En,
+    /// French.
+    Fr,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LabReportFlags {
+    /// The language of the scorecard, and of the report that is named at the end; both are written.
+    #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
+    pub(crate) lang: LanguageFlag,
     /// The run's folder.
     #[arg(default_value = LATEST_RUN)]
     pub(crate) run: PathBuf,
@@ -256,6 +271,16 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE, for example server.workers=2".to_owned()),
+    }
+}
+
+fn after(text: &str) -> Result<After, String> {
+    match text {
+        "tip" => Ok(After::Tip),
+        "earliest" => Ok(After::Earliest),
+        cursor => tricast_client::parse_cursor(cursor)
+            .map(After::Cursor)
+            .map_err(|fault| format!("neither earliest nor tip, and {fault}")),
     }
 }
 
@@ -281,6 +306,13 @@ mod tests {
     fn a_setting_is_a_key_and_a_value() {
         assert_eq!(key_and_value("a.b=c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
         assert!(key_and_value("a.b").is_err() && key_and_value("=c").is_err());
+    }
+
+    #[test]
+    fn a_start_is_a_cursor_or_a_word() {
+        assert_eq!(after("tip"), Ok(After::Tip));
+        assert!(matches!(after("k3f4a2bq-7"), Ok(After::Cursor(_))));
+        assert!(after("yesterday").unwrap_err().contains("not a cursor"));
     }
 
     #[test]

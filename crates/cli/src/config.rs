@@ -52,7 +52,8 @@ fn environment() -> Vec<(String, String)> {
 
 fn given(flags: ServeFlags) -> Vec<(String, String)> {
     let insecure = flags.insecure.then(|| "true".to_owned());
-    let named = [("server.listen", flags.listen), ("server.workers", flags.workers), ("server.insecure", insecure)];
+    let named =
+        [("server.listen", flags.listen), ("server.workers", flags.workers), ("server.insecure", insecure)];
     let named = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
     flags.set.into_iter().chain(named).collect()
 }

@@ -36,7 +36,8 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     };
     tricast_server::block_on(async {
         let server = Server::bind(settings, Some(parts)).context("cannot listen on loopback")?;
-        let tap = Tap::bind(listen, server.local_addr()).with_context(|| format!("cannot listen on {listen}"))?;
+        let tap =
+            Tap::bind(listen, server.local_addr()).with_context(|| format!("cannot listen on {listen}"))?;
         // Nobody can ask for the lanes before the server runs, which is below.
         let _ = network.lanes.set(tap.lanes());
         tell(tap.local_addr(), std::env::args_os().next())?;
@@ -63,8 +64,14 @@ fn tell(address: SocketAddr, program: Option<OsString>) -> std::io::Result<()> {
         ("page", format!("http://{address}/")),
         ("poll", format!("curl '{feed}/poll?after=earliest&rooms={ROOMS}'")),
         ("sse", format!("curl -N '{feed}/sse?after=earliest&rooms={ROOMS}'")),
-        ("ws", format!("{program} subscribe http://{address} --transport ws --after earliest --room {rooms}")),
-        ("publish", format!("curl -H 'content-type: application/json' -d '{{\"data\":\"hello\"}}' {feed}/events")),
+        (
+            "ws",
+            format!("{program} subscribe http://{address} --transport ws --after earliest --room {rooms}"),
+        ),
+        (
+            "publish",
+            format!("curl -H 'content-type: application/json' -d '{{\"data\":\"hello\"}}' {feed}/events"),
+        ),
         ("report", format!("http://{address}/report/")),
         ("stop", "Ctrl-C".to_owned()),
     ];

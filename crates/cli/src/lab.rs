@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use tricast_lab::RunOptions;
+use tricast_lab::{Language, RunOptions};
 
-use crate::args::{LabCommand, LabRunFlags};
+use crate::args::{LabCommand, LabRunFlags, LanguageFlag};
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
 const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
@@ -15,7 +15,7 @@ const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
 pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     match command {
         LabCommand::Run(flags) => run(flags),
-        LabCommand::Report(flags) => render(&flags.run),
+        LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
             Ok(tricast_lab::role(&name, &arguments, &mut std::io::stdout().lock())?)
         }
@@ -31,11 +31,20 @@ fn run(flags: LabRunFlags) -> anyhow::Result<()> {
     options.quiet = flags.quiet;
     ALLOCATOR.clone_into(&mut options.allocator);
     let done = tricast_lab::run(options)?;
-    render(&done.path)
+    render(&done.path, flags.lang)
 }
 
-fn render(folder: &Path) -> anyhow::Result<()> {
-    let reports = tricast_lab::report(folder, tricast_lab::Language::English)?;
-    writeln!(std::io::stdout().lock(), "report {}", reports.html.display())?;
+/// Writes the report, and shows the figures and where it is.
+fn render(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
+    let language = match language {
+        LanguageFlag::En => Language::English,
+        LanguageFlag::Fr => Language::French,
+    };
+    let reports = tricast_lab::report(folder, language)?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}\n", tricast_lab::scorecard(&reports.run, language))?;
+    for (what, path) in [("report", &reports.html), ("text", &reports.markdown), ("figures", &reports.csv)] {
+        writeln!(stdout, "{what:<9} {}", path.display())?;
+    }
     Ok(())
 }

@@ -41,7 +41,7 @@ fn event(flags: &PublishFlags, data: &str) -> Result<Publish, Error> {
     if let Some(key) = &flags.key {
         event = event.key(key);
     }
-    Ok(flags.rooms.iter().fold(event, |event, room| event.room(room)))
+    Ok(flags.rooms.iter().fold(event, Publish::room))
 }
 
 async fn publish_lines(
@@ -51,7 +51,9 @@ async fn publish_lines(
 ) -> anyhow::Result<()> {
     let mut lines = Lines { source, line: Vec::new(), number: 0 };
     while let Some(batch) = lines.batch(flags).await? {
-        print_ids(&client.publish_all(&batch).await.with_context(|| format!("up to line {}", lines.number))?)?;
+        print_ids(
+            &client.publish_all(&batch).await.with_context(|| format!("up to line {}", lines.number))?,
+        )?;
     }
     Ok(())
 }
@@ -81,7 +83,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
                 break;
             }
             let line = std::mem::take(&mut self.line);
-            let text = std::str::from_utf8(&line).map(str::trim).with_context(|| format!("line {}", self.number))?;
+            let text =
+                std::str::from_utf8(&line).map(str::trim).with_context(|| format!("line {}", self.number))?;
             if !text.is_empty() {
                 bytes += text.len();
                 batch.push(event(flags, text).with_context(|| format!("line {}", self.number))?);

@@ -1,6 +1,6 @@
 //! `tricast serve`: the server alone.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -32,7 +32,10 @@ fn announce(address: SocketAddr) -> std::io::Result<()> {
 /// Sends the log to stderr, so that stdout holds what was asked for and nothing else.
 pub(crate) fn log_to_stderr(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_level).context("log.level")?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = if settings.log_is_json { subscriber.json().try_init() } else { subscriber.try_init() };
     set.map_err(anyhow::Error::from_boxed).context("the log")
 }

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use anyhow::Context;
 use futures::StreamExt;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tricast_client::{After, Client, EventMsg, State, SyncState, Transport, Update};
+use tricast_client::{Client, EventMsg, State, SyncState, Transport, Update};
 
 use crate::args::{SubscribeFlags, TransportFlag};
 
@@ -28,7 +27,7 @@ fn client(flags: SubscribeFlags) -> anyhow::Result<Client> {
         .namespace(flags.namespace)
         .transport(transport(flags.transport))
         .rooms(flags.rooms)
-        .after(after(&flags.after)?);
+        .after(flags.after);
     if let Some(label) = flags.label {
         builder = builder.label(label);
     }
@@ -51,14 +50,6 @@ fn transport(flag: TransportFlag) -> Transport {
         TransportFlag::Sse => Transport::Sse,
         TransportFlag::Ws => Transport::Ws,
     }
-}
-
-fn after(text: &str) -> anyhow::Result<After> {
-    Ok(match text {
-        "tip" => After::Tip,
-        "earliest" => After::Earliest,
-        cursor => After::Cursor(tricast_client::parse_cursor(cursor).context("--after")?),
-    })
 }
 
 struct Printer {
@@ -170,12 +161,5 @@ mod tests {
     fn a_human_line_obeys_nobody() {
         let text = "{\"id\":\"k3f4a2bq-7\",\"type\":\"a\",\"time\":\"2026-11-22T13:20:11.042Z\",\"data\":\"\u{9b}31m\"}";
         assert_eq!(human_line(&event(text)), "13:20:11.042  k3f4a2bq-7  a  *  \"\\u{9b}31m\"");
-    }
-
-    #[test]
-    fn the_start_is_a_cursor_or_a_word() {
-        assert_eq!(after("tip").unwrap(), After::Tip);
-        assert!(matches!(after("k3f4a2bq-7"), Ok(After::Cursor(_))));
-        assert!(after("yesterday").unwrap_err().to_string().contains("--after"));
     }
 }
