@@ -78,6 +78,8 @@ pub(crate) struct Core {
     failures: u32,
     /// How many ways in a row were left by `Auto` without a word from the server.
     left: usize,
+    /// The last way by which the server was heard: a break there is the network's or the server's doing.
+    proven: Option<Way>,
     duplicates_dropped: u64,
     /// The server said why it ends the stream; kept until the end itself.
     closing: Option<Failure>,
@@ -98,6 +100,7 @@ impl Core {
             beat: timing.first_sync,
             failures: 0,
             left: 0,
+            proven: None,
             duplicates_dropped: 0,
             closing: None,
         }
@@ -145,6 +148,7 @@ impl Core {
         if first {
             *synced = Some(now);
             self.left = 0;
+            self.proven = Some(self.way);
         }
         if synced.is_some() {
             *silent_at = now + silence;
@@ -218,7 +222,8 @@ impl Core {
     pub(crate) fn failed(&mut self, now: Duration, random: u64, failure: Failure) -> Result<State, Error> {
         let failure = self.closing.take().unwrap_or(failure);
         let synced = self.forget_if_steady(now);
-        let leaves = self.choice == Transport::Auto && !synced && failure.blames_the_way();
+        let blamed = failure.blames_the_way(self.proven == Some(self.way));
+        let leaves = self.choice == Transport::Auto && !synced && blamed;
         self.left += usize::from(leaves);
         let exhausted = self.left >= Way::ALL.len();
         if failure.is_final() && (!leaves || exhausted) {

@@ -81,7 +81,6 @@ impl Driver {
             Wake::Done(Ok(line)) => {
                 self.line = Some(line);
                 self.core.opened(self.now());
-                self.counts.connections.fetch_add(1, Ordering::Relaxed);
                 ControlFlow::Continue(())
             }
             Wake::Done(Err(failure)) => self.failed(failure).await,
@@ -131,6 +130,7 @@ impl Driver {
         }
         let told = !batch.messages.is_empty() || batch.caught_up.is_some();
         if let Some(state) = self.core.heard(self.now(), told) {
+            self.counts.connections.fetch_add(1, Ordering::Relaxed);
             self.tell(Update::State(state)).await?;
         }
         for message in batch.messages {

@@ -121,8 +121,16 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Whether another transport may fare better: what stands between client and server showed itself.
-    pub(crate) fn blames_the_way(&self) -> bool {
-        matches!(self, Self::Stranger { .. } | Self::Mute | Self::Broken(_) | Self::Unreadable(_))
+    ///
+    /// A way that has worked before is `proven`: a connection that breaks there, or a gateway's 5xx, says that the
+    /// server or the network is away, not that this transport is kept out.
+    pub(crate) fn blames_the_way(&self, proven: bool) -> bool {
+        match self {
+            Self::Mute | Self::Unreadable(_) => true,
+            Self::Stranger { status, .. } => !proven || *status < 500,
+            Self::Broken(_) => !proven,
+            Self::Unreachable(_) | Self::Refused(_) => false,
+        }
     }
 
     /// How long the server asked to stay away.

@@ -91,7 +91,7 @@ impl Stream for Subscription {
 /// What a subscription has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Connections that opened: one more than reconnects and changes of transport. The polls of one connection
+    /// Connections by which the server was heard: one more than reconnects and changes of transport. The polls of one connection
     /// count as one.
     pub connections: u64,
     /// Events that came again and were dropped.

@@ -196,6 +196,22 @@ fn auto_keeps_its_way_while_nobody_is_there() {
 }
 
 #[test]
+fn auto_does_not_leave_a_way_that_worked_because_the_network_is_away() {
+    let mut core = core(Transport::Auto);
+    open(&mut core, secs(0), SyncState::New, at(0));
+    core.failed(secs(60), 0, broken()).unwrap();
+    let gateway = Failure::Stranger { status: 502, retry_after: None, detail: String::new() };
+    for failure in [broken(), gateway, broken(), broken()] {
+        core.next(secs(100));
+        assert_eq!(way_and_delay(&core.failed(secs(100), 0, failure).unwrap()).0, Way::Ws);
+    }
+    // What keeps this transport out by itself still counts: the client may have moved behind a proxy.
+    core.next(secs(200));
+    core.opened(secs(200));
+    assert_eq!(way_and_delay(&core.failed(secs(205), 0, Failure::Mute).unwrap()).0, Way::Sse);
+}
+
+#[test]
 fn auto_backs_off_when_every_way_is_mute_and_starts_over() {
     let mut core = core(Transport::Auto);
     let mut delays = Vec::new();
