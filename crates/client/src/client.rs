@@ -131,7 +131,7 @@ impl Client {
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        let mut response = request.send().await.map_err(|error| Error::from(line::broken(&error)))?;
+        let mut response = request.send().await.map_err(|error| Error::from(line::broken(error)))?;
         if response.status() != reqwest::StatusCode::CREATED && response.status() != reqwest::StatusCode::OK {
             return Err(line::refused(response).await.into());
         }

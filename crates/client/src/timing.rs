@@ -18,9 +18,9 @@ pub struct Timing {
     /// The ceiling of the first delay before a reconnect; a server's `retry:` replaces it. 250 ms unless told
     /// otherwise.
     pub backoff_base: Duration,
-    /// The ceiling of all delays that the server did not ask for. 30 s unless told otherwise.
+    /// The ceiling of all delays that the server did not ask for. 15 s unless told otherwise.
     pub backoff_cap: Duration,
-    /// A connection that lasted this long makes the earlier failures forgotten. 10 s unless told otherwise.
+    /// A connection that lasted this long makes the earlier failures forgotten. 5 s unless told otherwise.
     pub steady: Duration,
 }
 
@@ -33,8 +33,8 @@ impl Default for Timing {
             poll_wait: Duration::from_secs(25),
             poll_slack: Duration::from_secs(10),
             backoff_base: Duration::from_millis(250),
-            backoff_cap: Duration::from_secs(30),
-            steady: Duration::from_secs(10),
+            backoff_cap: Duration::from_secs(15),
+            steady: Duration::from_secs(5),
         }
     }
 }

@@ -6,7 +6,7 @@ mod peer;
 use futures::StreamExt;
 use peer::{Peer, event, next_event, sync, within};
 use tokio_tungstenite::tungstenite::Message as Frame;
-use tricast_client::{Error, Publish, Retry, Transport, Update};
+use tricast_client::{Error, Publish, Retry, State, Transport, Update};
 
 #[tokio::test]
 async fn sse_resumes_after_a_cut_and_drops_what_comes_twice() {
@@ -224,6 +224,42 @@ async fn a_poll_s_gap_comes_where_it_belongs() {
         }
     }
     assert_eq!(seen, [1, 204, 5]);
+}
+
+#[tokio::test]
+async fn a_failure_does_not_tell_the_session() {
+    for transport in [Transport::Ws, Transport::Sse, Transport::Poll] {
+        let peer = Peer::new().await;
+        let mut subscription = peer.client(transport).build().unwrap().subscribe();
+        let mut talk = peer.accept().await;
+        match transport {
+            Transport::Ws => talk.upgrade().await.send(sync("new", 0)).await,
+            Transport::Sse => {
+                talk.stream_head().await;
+                talk.stream_notice("sync", &sync("new", 0)).await;
+                drop(talk);
+            }
+            _ => {
+                let sync = sync("new", 0);
+                let body = format!(r#"{{"sync":{sync},"events":[],"notices":[],"cursor":"k3f4a2bq-0"}}"#);
+                talk.answer("200 OK", "", &body).await;
+                drop(talk);
+            }
+        }
+        // A request that carries the session breaks before it is answered.
+        let talk = peer.accept().await;
+        assert_eq!(talk.query("session"), Some("s_1"), "{transport:?}");
+        drop(talk);
+        let mut causes = Vec::new();
+        while causes.len() < 2 {
+            if let Update::State(State::Waiting { cause, .. }) =
+                within(subscription.next()).await.unwrap().unwrap()
+            {
+                causes.push(cause);
+            }
+        }
+        assert!(causes.iter().all(|cause| !cause.contains("s_1")), "{transport:?}: {causes:?}");
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl PollLine {
         url.query_pairs_mut()
             .append_pair("wait", &wait_secs.to_string())
             .append_pair("max", &EVENTS_MAX.to_string());
-        let mut response = self.dial.http.get(url).send().await.map_err(|error| broken(&error))?;
+        let mut response = self.dial.http.get(url).send().await.map_err(broken)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(refused(response).await);
         }

@@ -26,7 +26,7 @@ pub(crate) async fn refused(mut response: reqwest::Response) -> Failure {
 /// Reads a body up to a limit, in bytes.
 pub(crate) async fn body(response: &mut reqwest::Response, limit_bytes: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > limit_bytes {
             return Err(Failure::Unreadable(format!("an answer is longer than {limit_bytes} bytes")));
         }
@@ -54,8 +54,10 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A request that got no answer, or only a part of it.
-pub(crate) fn broken(error: &reqwest::Error) -> Failure {
-    let text = with_causes(error);
+pub(crate) fn broken(error: reqwest::Error) -> Failure {
+    // The URL holds the session, which is as good as a password and must not reach a log.
+    let error = error.without_url();
+    let text = with_causes(&error);
     if error.is_connect() { Failure::Unreachable(text) } else { Failure::Broken(text) }
 }
 

@@ -21,7 +21,7 @@ impl SseLine {
     pub(crate) async fn open(dial: &Dial, attempt: &Attempt) -> Result<Self, Failure> {
         let url = dial.subscribe(Way::Sse, attempt.after, attempt.session.as_deref());
         let request = dial.http.get(url).header(ACCEPT, EVENT_STREAM);
-        let response = request.send().await.map_err(|error| broken(&error))?;
+        let response = request.send().await.map_err(broken)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(refused(response).await);
         }
@@ -35,7 +35,7 @@ impl SseLine {
     }
 
     pub(crate) async fn read(&mut self) -> Result<Batch, Failure> {
-        let chunk = self.response.chunk().await.map_err(|error| broken(&error))?;
+        let chunk = self.response.chunk().await.map_err(broken)?;
         let chunk = chunk.ok_or_else(|| Failure::Broken("the stream ended".to_owned()))?;
         let mut items = Vec::new();
         let read = self.decoder.push(&chunk, &mut |item| items.push(item));
