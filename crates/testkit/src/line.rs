@@ -20,7 +20,7 @@ pub(crate) enum Line {
 pub(crate) enum End {
     /// Polls have no end of their own: the last answer was there.
     Answered,
-    /// The response ended properly, and the connection after it.
+    /// The response ended properly: by its last chunk.
     Stream,
     /// The server sent a close frame with this code, and ended the connection.
     Code(u16),
@@ -55,14 +55,9 @@ impl Line {
     pub(crate) fn end(&mut self) -> Result<End> {
         match self {
             Self::Poll(_) => Ok(End::Answered),
-            Self::Sse(line) => {
-                // The server may keep the connection for another request; that is an end of the stream all the same.
-                match line.connection.is_ended(patience()) {
-                    Ok(true) => Ok(End::Stream),
-                    Ok(false) => Err(crate::peer::http::invalid("bytes after the last chunk")),
-                    Err(error) => Err(error),
-                }
-            }
+            // The server may keep the connection for another request; what counts is the response's own end.
+            Self::Sse(line) if line.connection.held().is_empty() => Ok(End::Stream),
+            Self::Sse(_) => Err(crate::peer::http::invalid("bytes after the last chunk")),
             Self::Ws(line) => {
                 let code = line.end.ok_or_else(|| crate::peer::http::invalid("no close frame"))?;
                 Ok(End::Code(code))

@@ -294,6 +294,27 @@ impl Subscriber {
         }
     }
 
+    /// Reads until the server closes a WebSocket for a fault of the protocol itself, without a notice before, and gives
+    /// the code.
+    ///
+    /// # Panics
+    /// On the other lanes, and if it does not close.
+    #[track_caller]
+    pub fn end_code(&mut self) -> u16 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.line.read(deadline) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => panic!("{}: {error}", self.lane),
+            }
+        }
+        match self.line.end() {
+            Ok(End::Code(code)) => code,
+            other => panic!("{} ended by {other:?}", self.lane),
+        }
+    }
+
     /// Cuts the line as a network does: without a word.
     #[must_use]
     pub fn cut(self) -> Kept {

@@ -1,1 +1,231 @@
-//! Soon.
+//! Requests that are wrong: each gets the reason that the protocol's table gives, with the field, and costs nobody
+//! else anything.
+
+use tricast_testkit::{Connection, Lane, Opening, Response, Subscriber, TestServer, WsPeer, patience};
+
+on_each_lane!(
+    parameters_are_known_and_checked,
+    ten_thousand_rooms,
+    an_unknown_namespace,
+    another_sites_page_is_kept_out,
+    a_method_that_it_does_not_have,
+);
+
+/// The answer to a subscription that is refused.
+fn open(server: &TestServer, lane: Lane, path: &str, headers: &str) -> Response {
+    let mut connection = Connection::open(server.address()).unwrap();
+    let request = match lane {
+        Lane::Ws => WsPeer::request(path, headers),
+        Lane::Poll | Lane::Sse => format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"),
+    };
+    connection.send(request).unwrap();
+    connection.response(patience()).unwrap()
+}
+
+#[track_caller]
+fn check(answer: &Response, status: u16, reason: &str, detail: &str) {
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (status, Some("application/problem+json")),
+        "{answer:?}"
+    );
+    let problem = answer.json();
+    assert_eq!((&problem["reason"], &problem["status"]), (&reason.into(), &status.into()));
+    assert!(problem["detail"].as_str().unwrap().contains(detail), "{detail}: {problem}");
+    assert!(problem["title"].is_string() && problem["type"].is_string(), "{problem}");
+}
+
+fn parameters_are_known_and_checked(lane: Lane) {
+    let server = TestServer::start();
+    for (query, detail) in [
+        ("colour=red", "colour: "),
+        ("rooms=a&rooms=b", "rooms: given twice"),
+        ("rooms=a,,b", "rooms[1]: "),
+        ("rooms=a%0d%0ab", "rooms[0]: "),
+        ("rooms=%ff", "rooms[0]: "),
+        ("after=", "after: "),
+        ("after=1", "after: "),
+        ("after=now", "after: "),
+        ("after=aaaaaaaa-", "after: "),
+        ("after=aaaaaaaa-01", "after: "),
+        ("after=aaaaaaaa--1", "after: "),
+        ("after=aaaaaaaa-%2b1", "after: "),
+        ("after=AAAAAAAA-1", "after: "),
+        ("after=aaaaaaa1-1", "after: "),
+        ("after=aaaaaaaa-18446744073709551616", "after: "),
+        ("session=me", "session: "),
+        ("session=", "session: "),
+        ("label=", "label: "),
+        ("label=a%20b", "label: "),
+        ("max=x&wait=x&token=x", "x"),
+    ] {
+        check(
+            &open(&server, lane, &format!("/v1/feeds/default/{lane}?{query}"), ""),
+            400,
+            "bad_request",
+            detail,
+        );
+    }
+    let long = format!("/v1/feeds/default/{lane}?label={}", "l".repeat(65));
+    check(&open(&server, lane, &long, ""), 400, "bad_request", "label: ");
+    if lane != Lane::Poll {
+        let wait = format!("/v1/feeds/default/{lane}?wait=1");
+        check(&open(&server, lane, &wait, ""), 400, "bad_request", "wait: ");
+    }
+    assert_eq!(server.subscribers(), 0);
+}
+
+fn ten_thousand_rooms(lane: Lane) {
+    let server = TestServer::start();
+    let mut witness = Subscriber::open(&server, lane, &Opening::new());
+    let names: Vec<String> = (0..10_000).map(|n| format!("r{n}")).collect();
+    let path = format!("/v1/feeds/default/{lane}?rooms={}", names.join(","));
+    check(&open(&server, lane, &path, ""), 400, "bad_request", "rooms: 10000 names");
+    // As many as are allowed are fine.
+    let mut full = Subscriber::open(&server, lane, &Opening::new().rooms(&names[..64].join(",")));
+    check(
+        &open(&server, lane, &format!("/v1/feeds/default/{lane}?rooms={}", names[..65].join(",")), ""),
+        400,
+        "bad_request",
+        "rooms: 65 names",
+    );
+    server.publish_to("r63", 1);
+    server.publish_all([2]);
+    assert_eq!(full.data(2), ["1", "2"]);
+    assert_eq!(witness.data(1), ["2"]);
+}
+
+fn an_unknown_namespace(lane: Lane) {
+    let server = TestServer::start();
+    check(&open(&server, lane, &format!("/v1/feeds/nowhere/{lane}"), ""), 404, "not_found", "namespace: ");
+    for bad in ["Default", "-x", "a%2fb", "a.b", &"n".repeat(65)] {
+        check(
+            &open(&server, lane, &format!("/v1/feeds/{bad}/{lane}"), ""),
+            400,
+            "bad_request",
+            "namespace: ",
+        );
+    }
+    for (method, path) in [("GET", ""), ("GET", "/events"), ("POST", "/events")] {
+        let answer = server.request(method, &format!("/v1/feeds/nowhere{path}"), "", "{\"data\":1}");
+        check(&answer, 404, "not_found", "namespace: ");
+    }
+}
+
+fn another_sites_page_is_kept_out(lane: Lane) {
+    let server = TestServer::with(&[("origins.allowed", "https://app.example")]);
+    let path = format!("/v1/feeds/default/{lane}?wait=0");
+    let path = if lane == Lane::Poll { path } else { path.replace("?wait=0", "") };
+    for origin in [
+        "https://evil.example",
+        "null",
+        "https://app.example.evil.example",
+        "http://app.example",
+        "https://test:1",
+        "test",
+    ] {
+        check(&open(&server, lane, &path, &format!("Origin: {origin}\r\n")), 403, "forbidden", "Origin: ");
+    }
+    assert_eq!(server.subscribers(), 0);
+    for origin in ["https://app.example", "http://test"] {
+        let mut connection = Connection::open(server.address()).unwrap();
+        let headers = format!("Origin: {origin}\r\n");
+        let request = match lane {
+            Lane::Ws => WsPeer::request(&path, &headers),
+            Lane::Poll | Lane::Sse => format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"),
+        };
+        connection.send(request).unwrap();
+        assert!(matches!(connection.head(patience()).unwrap().status, 101 | 200), "{origin}");
+    }
+    let publish = server.post("Origin: https://evil.example\r\n", "{\"data\":1}");
+    check(&publish, 403, "forbidden", "Origin: ");
+    assert_eq!(server.state()["last"], 0);
+}
+
+fn a_method_that_it_does_not_have(lane: Lane) {
+    let server = TestServer::start();
+    let allowed = if lane == Lane::Sse { "GET, HEAD" } else { "GET" };
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer = server.request(method, &format!("/v1/feeds/default/{lane}"), "", "");
+        check(&answer, 405, "bad_request", "method: ");
+        assert_eq!(answer.header("allow"), Some(allowed));
+    }
+}
+
+#[test]
+fn the_other_paths_methods() {
+    let server = TestServer::start();
+    let session = "/v1/feeds/default/sessions/s_AAAAAAAAAAAAAAAAAAAAAA/rooms";
+    for (path, allowed) in [
+        ("/v1/feeds/default", "GET"),
+        ("/v1/feeds/default/events", "GET, POST"),
+        (session, "PATCH, PUT"),
+        ("/healthz", "GET"),
+        ("/readyz", "GET"),
+    ] {
+        let answer = server.request("DELETE", path, "", "");
+        check(&answer, 405, "bad_request", "method: DELETE");
+        assert_eq!(answer.header("allow"), Some(allowed), "{path}");
+    }
+}
+
+#[test]
+fn there_is_nothing_at_an_unknown_path() {
+    let server = TestServer::start();
+    for path in [
+        "/nothing",
+        "/v1",
+        "/v1/feeds",
+        "/v1/feeds/default/",
+        "/v1/feeds/default/pol",
+        "/v1/feeds/default/sse/x",
+    ] {
+        check(&server.get(path), 404, "not_found", "path: ");
+    }
+    // Nothing of the demo is in a server that is not the demo.
+    for path in ["/", "/demo", "/demo/state"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn sessions_that_are_not_there() {
+    let server = TestServer::start();
+    let unknown = "/v1/feeds/default/sessions/s_AAAAAAAAAAAAAAAAAAAAAA/rooms";
+    check(&server.request("PATCH", unknown, "", "{\"join\":[\"a\"]}"), 404, "not_found", "session");
+    let bad = "/v1/feeds/default/sessions/me/rooms";
+    check(&server.request("PUT", bad, "", "{\"rooms\":[]}"), 400, "bad_request", "session: ");
+}
+
+#[test]
+fn a_handshake_that_is_none() {
+    let server = TestServer::start();
+    let plain = server.get("/v1/feeds/default/ws");
+    check(&plain, 400, "bad_request", "Upgrade: ");
+    let old = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut connection = Connection::open(server.address()).unwrap();
+    let answer =
+        connection.exchange(format!("GET /v1/feeds/default/ws HTTP/1.1\r\nHost: test\r\n{old}\r\n")).unwrap();
+    check(&answer, 400, "bad_request", "Upgrade: ");
+    assert_eq!(server.subscribers(), 0);
+}
+
+/// What is no HTTP at all ends its own connection, and the next one is served.
+#[test]
+fn noise_is_answered_and_forgotten() {
+    let server = TestServer::start();
+    let noise: [&[u8]; 4] = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"\r\n\r\n\0\0\0\0",
+    ];
+    for bytes in noise {
+        let mut connection = Connection::open(server.address()).unwrap();
+        connection.send(bytes).unwrap();
+        let _ = connection.half_close();
+        let answer = connection.response(patience());
+        assert!(answer.map_or(true, |answer| answer.status == 400), "{bytes:?}");
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+}
