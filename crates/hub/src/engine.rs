@@ -15,7 +15,7 @@ use tricast_wire::event::Prepared;
 
 use crate::feeds::{Feed, Ready};
 use crate::idempotency::{Known, Memory};
-use crate::shared::lock;
+use crate::lock::lock;
 
 /// A publisher's own name for a publish: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -12,8 +12,8 @@ use tricast_wire::Fault;
 use tricast_wire::event::{Encoded, Prepared};
 
 use crate::Way;
+use crate::lock::lock;
 use crate::mailbox::Link;
-use crate::shared::lock;
 
 /// One namespace's log, shared by all workers.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Feeds {
         namespaces_max: usize,
     ) -> Self {
         let feed = |(name, retention): &(Namespace, Retention)| {
-            (name.clone(), Arc::new(Feed::new(name.clone(), crate::shared::random_epoch(), *retention)))
+            (name.clone(), Arc::new(Feed::new(name.clone(), crate::random::random_epoch(), *retention)))
         };
         let by_name = RwLock::new(declared.iter().map(feed).collect());
         Self { by_name, retention, dynamic, namespaces_max }
@@ -184,7 +184,7 @@ impl Feeds {
             return Err(no_namespace("no room for another namespace"));
         }
         let feed = by_name.entry(namespace.clone()).or_insert_with(|| {
-            Arc::new(Feed::new(namespace.clone(), crate::shared::random_epoch(), self.retention))
+            Arc::new(Feed::new(namespace.clone(), crate::random::random_epoch(), self.retention))
         });
         Ok(Arc::clone(feed))
     }

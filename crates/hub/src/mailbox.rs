@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 use tricast_feed::{Interest, Reason};
 
-use crate::worker::Key;
+use crate::key::Key;
 
 /// An order about one subscriber, or about all.
 #[derive(Debug)]
@@ -44,16 +44,16 @@ impl Mailbox {
 
     /// Takes all that has come.
     pub(crate) fn take(&self) -> Inbox {
-        std::mem::take(&mut *crate::shared::lock(&self.inbox))
+        std::mem::take(&mut *crate::lock::lock(&self.inbox))
     }
 
     pub(crate) fn order(&self, order: Order) {
-        crate::shared::lock(&self.inbox).orders.push(order);
+        crate::lock::lock(&self.inbox).orders.push(order);
         self.notify.notify_one();
     }
 
     fn news(&self, feed: usize) {
-        crate::shared::lock(&self.inbox).feeds.push(feed);
+        crate::lock::lock(&self.inbox).feeds.push(feed);
         self.notify.notify_one();
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::key::Key;
 use crate::out::Out;
-use crate::worker::{Hub, Key};
+use crate::worker::Hub;
 
 /// A poll that waits for its answer. Dropping it unsubscribes; the session lives on for its grace.
 #[derive(Debug)]

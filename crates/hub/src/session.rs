@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tricast_feed::{Interest, Millis, Namespace, Room, RoomSet, SessionId};
 
+use crate::key::Key;
 use crate::mailbox::Mailbox;
-use crate::worker::Key;
 
 /// Why a session could not be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

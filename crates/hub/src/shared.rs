@@ -1,25 +1,17 @@
 //! What all workers of a process share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use tricast_feed::{Epoch, Interest, Millis, Namespace, Offset, Reason, Room, RoomSet, SessionId};
+use tricast_feed::{Interest, Millis, Namespace, Offset, Reason, Room, RoomSet, SessionId};
 use tricast_wire::Fault;
 
+use crate::key::Key;
+use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
+use crate::random::random_session;
 use crate::session::{Live, SessionError, Sessions, rooms_of};
-use crate::worker::Key;
 use crate::{Appended, Batch, Clock, Engine, EngineError, Feeds, Limits};
-
-/// Locks, also after another thread has panicked: every critical section here leaves its data whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A new life of a log, from the system's random source; from the clock where there is none.
-pub(crate) fn random_epoch() -> Epoch {
-    Epoch::from_random(getrandom::u64().unwrap_or_else(|_| crate::system_now().0))
-}
 
 /// What all workers of a process share.
 #[derive(Debug)]
@@ -235,11 +227,4 @@ impl Shared {
 /// A duration in whole milliseconds.
 pub(crate) fn millis(duration: std::time::Duration) -> Millis {
     Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// An unguessable name. Without the system's random source nobody could be told apart safely, so the process ends.
-fn random_session() -> SessionId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system has a random source");
-    SessionId(u128::from_ne_bytes(bytes))
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tricast_feed::{Reason, SessionId};
 use tricast_wire::notice::Close;
 
-use crate::worker::{Hub, Key};
+use crate::key::Key;
+use crate::worker::Hub;
 
 /// The bytes of one SSE response or WebSocket, from `sync` to the end. Dropping it unsubscribes.
 #[derive(Debug)]

@@ -1,35 +1,10 @@
-//! The routes, and what every handler is given.
+//! The routes.
 
-use std::future::{Ready, ready};
-use std::sync::Arc;
-
-use actix_web::dev::Payload;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, HttpRequest};
-use tricast_feed::Reason;
-use tricast_hub::Hub;
 
-use crate::problem::{Refusal, not_found, wrong_method};
-use crate::settings::Settings;
+use crate::problem::{not_found, wrong_method};
 use crate::transport::{poll::poll, sse, ws::ws};
 use crate::{health, history, publish, report, sessions};
-
-/// What a handler needs: this worker's hub, and the settings.
-#[derive(Debug, Clone)]
-pub(crate) struct Ctx {
-    pub(crate) hub: Hub,
-    pub(crate) settings: Arc<Settings>,
-}
-
-impl FromRequest for Ctx {
-    type Error = Refusal;
-    type Future = Ready<Result<Self, Refusal>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let missing = || Refusal::new(Reason::Internal, "the worker has no hub");
-        ready(request.app_data::<Self>().cloned().ok_or_else(missing))
-    }
-}
 
 /// Everything that `serve` answers.
 pub(crate) fn configure(routes: &mut ServiceConfig) {

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use tricast_feed::Reason;
 use tricast_hub::Health;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 
 /// `GET /healthz`.

@@ -6,7 +6,7 @@ use tricast_hub::Way;
 use tricast_wire::notice::Sync;
 use tricast_wire::{poll, text};
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::{Query, namespace};
 

@@ -10,7 +10,7 @@ use tricast_wire::problem::Problem;
 use tricast_wire::publish::{BodyForm, parse};
 use tricast_wire::text;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::{Query, namespace};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tricast_feed::Reason;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 
 /// A report is one page that loads nothing; its styles and its few lines of script stand in it.

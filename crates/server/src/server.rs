@@ -9,7 +9,8 @@ use actix_web::{App, HttpServer, dev};
 use tricast_feed::Millis;
 use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
-use crate::app::{self, Ctx};
+use crate::app;
+use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
 use crate::pages;
 use crate::settings::Settings;

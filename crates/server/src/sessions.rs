@@ -8,7 +8,7 @@ use tricast_hub::SessionError;
 use tricast_wire::Fault;
 use tricast_wire::publish::parse_rooms;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::publish::read_body;
 use crate::query::{Query, namespace, session_in_path};

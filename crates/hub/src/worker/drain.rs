@@ -8,7 +8,7 @@ use tokio::task::spawn_local;
 use tricast_feed::Reason;
 use tricast_wire::notice::Close;
 
-use crate::worker::Key;
+use crate::key::Key;
 use crate::worker::state::State;
 
 /// Subscribers are ended in groups, this often.

@@ -22,20 +22,6 @@ use crate::mailbox::{Mailbox, Order};
 use crate::{Shared, Way};
 pub(crate) use state::State;
 
-/// Names a subscriber for as long as it is there; a slot that is used again gets another serial number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) index: usize,
-    pub(crate) serial: u64,
-}
-
-#[cfg(test)]
-impl Key {
-    pub(crate) fn for_test(index: usize) -> Self {
-        Self { index, serial: index as u64 }
-    }
-}
-
 /// What a client asks for when it subscribes.
 #[derive(Debug, Clone)]
 pub struct Wish {

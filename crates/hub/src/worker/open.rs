@@ -7,12 +7,13 @@ use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
 
 use crate::join::notice_bytes;
+use crate::key::Key;
 use crate::out::{Out, Parked, Pipe};
 use crate::poll::Waiting;
 use crate::session::Live;
 use crate::stream::Stream;
 use crate::worker::state::{Place, State, Subscriber};
-use crate::worker::{Hub, Key, Wish};
+use crate::worker::{Hub, Wish};
 use crate::{Way, feeds::Feed};
 
 impl Hub {

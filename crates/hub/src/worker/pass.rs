@@ -3,8 +3,8 @@
 use tricast_feed::{AudienceKey, Offset};
 
 use crate::join::{Event, Joined};
+use crate::key::Key;
 use crate::out::Out;
-use crate::worker::Key;
 use crate::worker::state::{Local, Place, State};
 
 /// Which events of a pass each audience gets.

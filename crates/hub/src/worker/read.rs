@@ -9,8 +9,8 @@ use tricast_wire::notice::{GapReason, Notice};
 use tricast_wire::poll;
 
 use crate::join::{notice_bytes, stream_bytes};
+use crate::key::Key;
 use crate::out::Out;
-use crate::worker::Key;
 use crate::worker::state::{Place, State};
 
 /// What a look at a subscriber's place shows.

@@ -10,9 +10,9 @@ use tricast_wire::{Fault, ws};
 
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
+use crate::key::Key;
 use crate::mailbox::{Link, Mailbox, Order};
 use crate::out::{Out, Pipe};
-use crate::worker::Key;
 use crate::{Shared, Way};
 
 /// Where a subscriber stands.
@@ -95,7 +95,6 @@ pub(crate) struct State {
     serial: u64,
     /// Seconds since the hub was started.
     pub(crate) second: u64,
-    pub(crate) is_draining: bool,
 }
 
 impl State {
@@ -108,7 +107,6 @@ impl State {
             by_name: HashMap::new(),
             serial: 0,
             second: 0,
-            is_draining: false,
         }
     }
 
@@ -185,7 +183,8 @@ impl State {
         match order {
             Order::End(key, reason) => self.end(key, &Close::new(reason, reason.title())),
             Order::Rooms(key, interest) => self.change_rooms(key, interest),
-            Order::Drain => self.is_draining = true,
+            // The task that reads the mail starts it: it takes a while.
+            Order::Drain => {}
         }
     }
 

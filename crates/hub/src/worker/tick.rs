@@ -10,8 +10,8 @@ use tricast_wire::ws::PING_FRAME;
 
 use crate::Way;
 use crate::join::notice_bytes;
+use crate::key::Key;
 use crate::out::Out;
-use crate::worker::Key;
 use crate::worker::state::{Local, Place, State};
 
 impl State {

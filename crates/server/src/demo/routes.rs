@@ -12,7 +12,7 @@ use tricast_wire::Fault;
 
 use super::Desk;
 use super::view::WireAnswer;
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::{Refusal, wrong_method};
 use crate::publish::read_body;
 use crate::query::Query;

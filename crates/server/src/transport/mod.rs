@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponseBuilder};
 use tricast_feed::After;
 use tricast_hub::{Way, Wish};
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::{Query, namespace};
 

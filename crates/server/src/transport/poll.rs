@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse};
 use tricast_hub::Way;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::Query;
 use crate::transport::{COMMON, unbuffered, wish};

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures::StreamExt as _;
 use tricast_hub::Way;
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::{Query, parse_after};
 use crate::transport::{COMMON, unbuffered, wish};

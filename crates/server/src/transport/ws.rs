@@ -18,7 +18,7 @@ use tricast_wire::publish::PublishLimits;
 use tricast_wire::ws::{FrameFault, FrameReader, Incoming, close_frame, pong_frame};
 use tricast_wire::{Fault, text};
 
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::problem::Refusal;
 use crate::query::Query;
 use crate::sessions;

@@ -1,0 +1,15 @@
+//! The name of a subscriber within its worker.
+
+/// Names a subscriber for as long as it is there; a slot that is used again gets another serial number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) index: usize,
+    pub(crate) serial: u64,
+}
+
+#[cfg(test)]
+impl Key {
+    pub(crate) fn for_test(index: usize) -> Self {
+        Self { index, serial: index as u64 }
+    }
+}
