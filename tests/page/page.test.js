@@ -92,11 +92,15 @@ test('a killed lane comes back by itself and the others notice nothing', async (
       const { serial } = await lane(page, way);
       await page.click(`#lane-${way} [data-act="kill"]`);
       await stamped(page, way, serial);
-      assert.match((await lane(page, way)).stamp, /^0 lost, 0 duplicated, back after/, way);
+      // Chromium repeats a poll by itself when its kept-alive connection breaks; the page then has nothing to do.
+      const words = way === 'poll' ? /^0 lost, 0 duplicated, (back after|mended)/ : /^0 lost, 0 duplicated, back after/;
+      assert.match((await lane(page, way)).stamp, words, way);
     }
     for (const way of WAYS) {
       const now = await lane(page, way);
-      assert.deepEqual([now.reconnects, now.lost, now.doubled, now.serial], ['1', '0', '0', 1], way);
+      assert.deepEqual([now.lost, now.doubled, now.serial], ['0', '0', 1], way);
+      if (way !== 'poll') assert.equal(now.reconnects, '1', way);
+      assert.ok(consecutive(now.ids), way);
     }
   });
 });

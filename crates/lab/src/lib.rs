@@ -21,6 +21,8 @@ pub mod scenario;
 pub mod summary;
 pub mod tap;
 
+#[cfg(test)]
+mod fixture;
 mod load;
 mod machine;
 mod report;

@@ -13,6 +13,8 @@ import { bytesText, millis, number, seconds, t } from './words.js';
 
 const SHOWN_STATE = { idle: 'connecting', connecting: 'connecting', live: 'live', waiting: 'down', paused: 'paused', closed: 'closed' };
 const HISTORY_MAX = 1000;
+// A connection that was killed and is not missed by now was replaced by the browser itself.
+const MENDED_MS = 600;
 
 /**
  * @typedef {object} Arrival
@@ -36,6 +38,9 @@ export class Lane {
   #wire;
   #totals = null;
   #offset = 0;
+  #serial = 0;
+  /** @type {null | {counts: {lost: number, doubled: number}, offset: number}} */
+  #mending = null;
   #log;
 
   /**
@@ -97,7 +102,11 @@ export class Lane {
 
   async kill() {
     this.#outage.expect('kill', performance.now());
+    const { counts, serial } = { counts: this.#counts, serial: this.#serial };
     await api.kill(this.label);
+    setTimeout(() => {
+      if (!this.#outage.active && this.#serial === serial) this.#mending = { counts, offset: this.#offset };
+    }, MENDED_MS);
   }
 
   /** @param {number} ms */
@@ -147,7 +156,7 @@ export class Lane {
       replayed,
       own,
     });
-    if (replayed) this.#settle();
+    if (replayed || this.#mending) this.#settle();
   }
 
   #turned(state, from) {
@@ -172,10 +181,20 @@ export class Lane {
     }
   }
 
+  // A browser repeats a poll whose kept-alive connection broke, and tells nobody: the next event proves that it did.
+  #mended() {
+    const { counts, offset } = this.#mending;
+    if (this.#offset <= offset) return;
+    this.#mending = null;
+    const now = this.#counts;
+    this.#stamp({ kind: 'mended', lost: now.lost - counts.lost, doubled: now.doubled - counts.doubled, missed: 0, backMs: 0 });
+  }
+
   #settle() {
     const reached = Math.max(this.#offset, parseCursor(this.connection.cursor)?.offset ?? 0);
     const settled = performance.now();
     if (this.#integrity.holes.length > 0) return;
+    if (this.#mending) this.#mended();
     const stamp = this.#outage.settle(reached, settled, this.#counts);
     if (stamp) this.#stamp(stamp);
   }
@@ -183,10 +202,13 @@ export class Lane {
   #stamp({ kind, lost, doubled, missed, backMs }) {
     const node = this.part('stamp');
     node.dataset.kind = lost + doubled > 0 ? 'bad' : 'good';
-    node.dataset.serial = String(Number(node.dataset.serial ?? 0) + 1);
-    const words = t('stamp.back', { lost, doubled, seconds: seconds(backMs) });
+    this.#serial += 1;
+    node.dataset.serial = String(this.#serial);
+    const values = { lost, doubled, seconds: seconds(backMs) };
+    const words = kind === 'mended' ? t('stamp.mended.words', values) : t('stamp.back', values);
     this.part('stamp-text').textContent = missed > 0 ? `${words} · ${t('stamp.missed', { count: missed })}` : words;
     node.title = t(`stamp.${kind}`);
+    this.#show();
   }
 
   // While it is away, the lane says since when and where it will go on.

@@ -72,7 +72,14 @@ impl Body {
         }
     }
 
-    fn copy(&mut self, left: u64, end: State, on: fn(u64) -> State, input: &[u8], out: &mut Vec<u8>) -> usize {
+    fn copy(
+        &mut self,
+        left: u64,
+        end: State,
+        on: fn(u64) -> State,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> usize {
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         out.extend_from_slice(&input[..take]);
         let left = left - take as u64;

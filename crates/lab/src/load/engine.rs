@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::publisher::{CONNECTIONS, Publisher};
 use super::subscriber::{Kind, Shared, Subscriber};
@@ -146,7 +146,11 @@ impl Load {
     }
 
     /// Open loop. `at_window` is called when the recorded window opens and when it closes, with [`Self::busy_ns`].
-    pub(crate) fn open_loop(&mut self, plan: Plan, mut at_window: impl FnMut(u64) -> Result<()>) -> Result<Window> {
+    pub(crate) fn open_loop(
+        &mut self,
+        plan: Plan,
+        mut at_window: impl FnMut(u64) -> Result<()>,
+    ) -> Result<Window> {
         self.schedule(plan.rate, plan.warm_up, None)?;
         at_window(self.busy_ns)?;
         let start = now_ns() + SOON_NS;
@@ -222,7 +226,12 @@ impl Load {
     }
 
     /// Closed loop against the raw role: one byte on `control` asks for one pass of `send_bytes` to every socket.
-    pub(crate) fn saturate_raw(&mut self, control: &TcpStream, send_bytes: u64, time: Duration) -> Result<Saturated> {
+    pub(crate) fn saturate_raw(
+        &mut self,
+        control: &TcpStream,
+        send_bytes: u64,
+        time: Duration,
+    ) -> Result<Saturated> {
         let end = now_ns() + nanos(time);
         let mut done = Saturated::default();
         while now_ns() < end {

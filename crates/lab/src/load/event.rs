@@ -55,7 +55,9 @@ mod tests {
     #[test]
     fn data_has_the_size_asked_for_and_is_found_again() {
         for bytes in [64, 100, 4000] {
-            let mut json = br#"{"id":"k3f4a2bq-1042","type":"message","time":"2026-11-22T13:20:11.042Z","data":"#.to_vec();
+            let mut json =
+                br#"{"id":"k3f4a2bq-1042","type":"message","time":"2026-11-22T13:20:11.042Z","data":"#
+                    .to_vec();
             let head = json.len();
             data(&mut json, 987_654_321_000, bytes);
             assert_eq!(json.len() - head, bytes);

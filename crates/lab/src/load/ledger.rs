@@ -89,7 +89,8 @@ impl Integrity {
             ("publish requests refused", self.refused),
             ("ticks missed", self.missed_ticks),
         ];
-        let told = counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
+        let told =
+            counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
         let mut faults: Vec<String> = told.collect();
         if faults.is_empty() && self.received != self.expected {
             faults.push(format!("{} received, but {} expected", self.received, self.expected));
@@ -148,7 +149,13 @@ mod tests {
         let faults = account.faults();
         assert_eq!(
             faults,
-            ["1 received before their time", "2 unreadable or of another epoch", "1 streams ended", "2 publish requests refused", "3 ticks missed"]
+            [
+                "1 received before their time",
+                "2 unreadable or of another epoch",
+                "1 streams ended",
+                "2 publish requests refused",
+                "3 ticks missed"
+            ]
         );
     }
 }

@@ -94,8 +94,8 @@ impl PollReader {
                 if status != 200 {
                     return Err(LabError::Protocol(format!("poll answered with status {status}")));
                 }
-                let answer: Answer<'_> =
-                    serde_json::from_slice(body).map_err(|e| LabError::Protocol(format!("poll answer: {e}")))?;
+                let answer: Answer<'_> = serde_json::from_slice(body)
+                    .map_err(|e| LabError::Protocol(format!("poll answer: {e}")))?;
                 let found = &mut *found.borrow_mut();
                 if let Some(sync) = answer.sync {
                     sync.session.clone_into(session);
@@ -134,9 +134,18 @@ mod tests {
     #[test]
     fn answers_may_be_split_anywhere() {
         let first = answer(r#"{"sync":{"session":"s_1"},"events":[],"notices":[],"cursor":"e-1"}"#);
-        let second = answer(r#"{"events":[{"id":"e-2"},{"id":"e-3","data":"]"}],"notices":[],"cursor":"e-3"}"#);
+        let second =
+            answer(r#"{"events":[{"id":"e-2"},{"id":"e-3","data":"]"}],"notices":[],"cursor":"e-3"}"#);
         let stream = format!("{first}{second}");
-        let words = ["Head(39)", "Ready", "Answer(0)", "Head(39)", "event {\"id\":\"e-2\"}", "event {\"id\":\"e-3\",\"data\":\"]\"}", "Answer(2)"];
+        let words = [
+            "Head(39)",
+            "Ready",
+            "Answer(0)",
+            "Head(39)",
+            "event {\"id\":\"e-2\"}",
+            "event {\"id\":\"e-3\",\"data\":\"]\"}",
+            "Answer(2)",
+        ];
         at_every_split(stream.as_bytes(), &words.map(str::to_owned), |pieces| {
             let (mut reader, mut words) = (PollReader::default(), Vec::new());
             for piece in pieces {

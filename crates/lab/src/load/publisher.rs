@@ -87,7 +87,13 @@ impl Publisher {
     fn compose(&mut self, intended_us: u64, count: u32) {
         self.body.clear();
         for index in 0..count {
-            let open: &[u8] = if index > 0 { b",{\"data\":" } else if count > 1 { b"[{\"data\":" } else { b"{\"data\":" };
+            let open: &[u8] = if index > 0 {
+                b",{\"data\":"
+            } else if count > 1 {
+                b"[{\"data\":"
+            } else {
+                b"{\"data\":"
+            };
             self.body.extend_from_slice(open);
             event::data(&mut self.body, intended_us, self.payload);
             self.body.push(b'}');
@@ -116,17 +122,21 @@ impl Publisher {
             Err(error) => return Err(LabError::io("read a publish answer")(error)),
         };
         let events = &mut line.events;
-        line.answers.feed(&buffer[..bytes], |_| (), |status, body| {
-            let count = std::mem::take(events);
-            if status == 201 {
-                *accepted += count;
-            } else {
-                *refused += count;
-                refusal.get_or_insert_with(|| format!("{status} {}", String::from_utf8_lossy(body)));
-            }
-            free.push(index);
-            Ok(())
-        })
+        line.answers.feed(
+            &buffer[..bytes],
+            |_| (),
+            |status, body| {
+                let count = std::mem::take(events);
+                if status == 201 {
+                    *accepted += count;
+                } else {
+                    *refused += count;
+                    refusal.get_or_insert_with(|| format!("{status} {}", String::from_utf8_lossy(body)));
+                }
+                free.push(index);
+                Ok(())
+            },
+        )
     }
 }
 

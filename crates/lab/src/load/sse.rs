@@ -156,7 +156,11 @@ pub(crate) mod tests {
     #[test]
     fn streams_may_be_split_anywhere() {
         check(
-            &["retry: 500\n\nevent: sync\nid: a-1\ndata: {}\n\n", "id: a-2\nda", "ta: {\"x\":\"é\"}\n\n: c\n\n"],
+            &[
+                "retry: 500\n\nevent: sync\nid: a-1\ndata: {}\n\n",
+                "id: a-2\nda",
+                "ta: {\"x\":\"é\"}\n\n: c\n\n",
+            ],
             &["Ready", "event {\"x\":\"é\"}"],
         );
         check(&["data: 1\r\n\r\ndata: 2\r\rdata:3\n\n"], &["event 1", "event 2", "event 3"]);
@@ -164,7 +168,10 @@ pub(crate) mod tests {
 
     #[test]
     fn lines_of_data_are_joined_and_notices_are_not_events() {
-        check(&["data: a\ndata: b\n\nevent: beat\ndata: {}\n\nevent\ndata: c\n\n"], &["event a\nb", "event c"]);
+        check(
+            &["data: a\ndata: b\n\nevent: beat\ndata: {}\n\nevent\ndata: c\n\n"],
+            &["event a\nb", "event c"],
+        );
     }
 
     #[test]

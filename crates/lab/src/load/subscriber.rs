@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 
+use super::Found;
 use super::event::Sighting;
 use super::ledger::Ledger;
 use super::poll::PollReader;
@@ -10,7 +11,6 @@ use super::publisher::write_all;
 use super::sse::SseReader;
 use super::window::Window;
 use super::ws::{WsReader, pong};
-use super::Found;
 use crate::error::{LabError, Result};
 use crate::machine::now_ns;
 use crate::result::Transport;

@@ -166,7 +166,15 @@ mod tests {
                 server_frame(0x81, b"{\"notice\":\"beat\"}"),
                 server_frame(0x88, b"\x03\xe8"),
             ],
-            &["Ready", "event {\"id\":\"a\"}", "ping hi", &format!("event {long}"), "ping ", "event {\"id\":\"b\"}", "Ended"],
+            &[
+                "Ready",
+                "event {\"id\":\"a\"}",
+                "ping hi",
+                &format!("event {long}"),
+                "ping ",
+                "event {\"id\":\"b\"}",
+                "Ended",
+            ],
         );
     }
 

@@ -132,16 +132,20 @@ impl RawChild {
     /// Starts the hidden role `raw` of the same program.
     pub(crate) fn start(program: &Path, place: Placement, payload: &Path, connections: u32) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(["lab", "role", "raw", "--connections", &connections.to_string(), "--payload"]).arg(payload);
+        command
+            .args(["lab", "role", "raw", "--connections", &connections.to_string(), "--payload"])
+            .arg(payload);
         let (child, stdout) = start(&mut command, place)?;
         let (address, lines) = listening(stdout)?;
-        let address = address.parse().map_err(|_| LabError::Role(format!("cannot read the address `{address}`")))?;
+        let address =
+            address.parse().map_err(|_| LabError::Role(format!("cannot read the address `{address}`")))?;
         Ok(Self { child, lines, address })
     }
 
     /// The one line that the loop prints when its control connection closes.
     pub(crate) fn outcome(mut self) -> Result<String> {
-        let line = self.lines.recv_timeout(STOP_MAX).map_err(|_| LabError::Role("raw gave no outcome".to_owned()));
+        let line =
+            self.lines.recv_timeout(STOP_MAX).map_err(|_| LabError::Role("raw gave no outcome".to_owned()));
         self.child.stop();
         line
     }
@@ -156,6 +160,7 @@ pub(crate) fn version_of(program: &Path) -> String {
 
 /// Runs git and gives its trimmed answer, or nothing where there is no git or no repository.
 pub(crate) fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output =
+        Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -66,7 +66,10 @@ fn field(path: &str, name: &str) -> Option<String> {
 
 fn sysctl(name: &str) -> Option<Sysctl> {
     let value = line(&format!("/proc/sys/{}", name.replace('.', "/")))?;
-    Some(Sysctl { name: name.to_owned(), value: value.split_ascii_whitespace().collect::<Vec<_>>().join(" ") })
+    Some(Sysctl {
+        name: name.to_owned(),
+        value: value.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+    })
 }
 
 /// Raises the limit of open files to the hard one, for this process and its children, and gives the limit in force.

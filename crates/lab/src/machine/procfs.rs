@@ -38,7 +38,11 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
 
 /// Where [`cpu_seconds`] reads, for the result.
 pub(crate) fn cpu_source() -> &'static str {
-    if threads_ns(std::process::id()).is_some() { "/proc/<pid>/task/*/schedstat (ns)" } else { "/proc/<pid>/stat (ticks)" }
+    if threads_ns(std::process::id()).is_some() {
+        "/proc/<pid>/task/*/schedstat (ns)"
+    } else {
+        "/proc/<pid>/stat (ticks)"
+    }
 }
 
 fn threads_ns(pid: u32) -> Option<u64> {
@@ -81,7 +85,8 @@ pub(crate) fn machine_time() -> Result<MachineTime> {
 /// `cpu user nice system idle iowait irq softirq steal …`
 fn parse_machine(stat: &str) -> MachineTime {
     let line = stat.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).take(8).filter_map(|t| t.parse().ok()).collect();
+    let ticks: Vec<u64> =
+        line.split_ascii_whitespace().skip(1).take(8).filter_map(|t| t.parse().ok()).collect();
     let at = |index: usize| ticks.get(index).copied().unwrap_or(0);
     let total = ticks.iter().sum();
     MachineTime { busy: total - at(3) - at(4) - at(7), steal: at(7), total }

@@ -12,7 +12,8 @@ const HEIGHT: f64 = 300.0;
 /// Quantiles of the tables under the percentile charts.
 const QUANTILES: [f64; 6] = [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0];
 /// Marks of the percentile axis: 1/(1-p), and how they are named.
-const PERCENTILES: [(f64, &str); 5] = [(1.0, "0"), (10.0, "90"), (100.0, "99"), (1000.0, "99.9"), (10_000.0, "99.99")];
+const PERCENTILES: [(f64, &str); 5] =
+    [(1.0, "0"), (10.0, "90"), (100.0, "99"), (1000.0, "99.9"), (10_000.0, "99.99")];
 
 /// A chart, its caption, and its figures.
 #[derive(Debug, Clone)]
@@ -55,6 +56,15 @@ impl Charts<'_> {
         self.w.number(us / 1000.0)
     }
 
+    /// A value on an axis: as few digits as it needs, since axis values are round.
+    fn tick(&self, value: f64) -> String {
+        let digits = (0..4).find(|digits| {
+            let scaled = value * 10_f64.powi(*digits);
+            (scaled - scaled.round()).abs() < 1e-6
+        });
+        self.w.digits(value, digits.unwrap_or(4) as usize)
+    }
+
     /// One percentile chart for each latency cell that has a valid visit.
     pub(super) fn percentiles(&self) -> Vec<Chart> {
         self.run.scenario.cells.iter().filter_map(|cell| self.percentile(&cell.name)).collect()
@@ -66,11 +76,17 @@ impl Charts<'_> {
         let low = known.iter().map(|(_, latency)| latency.at(0.0)).min()? as f64 / 1000.0;
         let high = known.iter().map(|(_, latency)| latency.max()).max()? as f64 / 1000.0;
         let most = known.iter().map(|(_, latency)| latency.count()).max()? as f64;
-        let mut drawing = Drawing::new(HEIGHT, Scale::log(1.0, most.clamp(100.0, 100_000.0)), Scale::log(low, high));
-        drawing.y_axis(self.w.get("axis.latency_ms"), |v| self.w.number(v));
+        let mut drawing =
+            Drawing::new(HEIGHT, Scale::log(1.0, most.clamp(100.0, 100_000.0)), Scale::log(low, high));
+        drawing.y_axis(self.w.get("axis.latency_ms"), |v| self.tick(v));
         let marks = PERCENTILES.iter().filter(|(x, _)| *x <= most);
-        let percent = |text: &str| if self.w.0 == super::Language::French { text.replace('.', ",") } else { text.to_owned() };
-        drawing.x_axis(self.w.get("axis.percentile"), &marks.map(|(x, name)| (*x, percent(name))).collect::<Vec<_>>());
+        let percent = |text: &str| {
+            if self.w.0 == super::Language::French { text.replace('.', ",") } else { text.to_owned() }
+        };
+        drawing.x_axis(
+            self.w.get("axis.percentile"),
+            &marks.map(|(x, name)| (*x, percent(name))).collect::<Vec<_>>(),
+        );
         for (transport, latency) in &known {
             let bound = 1.0 - 1.0 / latency.count() as f64;
             let steps = latency.steps().into_iter().filter(|(quantile, _, _)| *quantile <= bound);
@@ -78,7 +94,12 @@ impl Charts<'_> {
             points.push((latency.count() as f64, latency.max() as f64 / 1000.0));
             drawing.line(transport.key(), &points);
             for (x, _) in PERCENTILES.iter().filter(|(x, _)| *x < latency.count() as f64) {
-                drawing.point(transport.key(), shape(*transport), *x, latency.at(1.0 - 1.0 / x) as f64 / 1000.0);
+                drawing.point(
+                    transport.key(),
+                    shape(*transport),
+                    *x,
+                    latency.at(1.0 - 1.0 / x) as f64 / 1000.0,
+                );
             }
         }
         let title = cell_in_words(self.run, cell, self.w);
@@ -86,7 +107,9 @@ impl Charts<'_> {
         head.extend(known.iter().map(|(t, _)| format!("{} ({})", self.name(*t), self.w.get("unit.ms"))));
         let row = |q: &f64| {
             let cells = known.iter().map(|(_, latency)| self.ms(latency.at(*q) as f64));
-            std::iter::once(self.w.digits(q * 100.0, if *q > 0.99 && *q < 1.0 { 2 } else { 0 })).chain(cells).collect()
+            std::iter::once(self.w.digits(q * 100.0, if *q > 0.99 && *q < 1.0 { 2 } else { 0 }))
+                .chain(cells)
+                .collect()
         };
         Some(Chart {
             svg: drawing.finish(&title, self.w.get("chart.percentile")),
@@ -110,14 +133,17 @@ impl Charts<'_> {
         let high = slices().map(|s| s.p99_us).max()? as f64 / 1000.0;
         let x = Scale::linear(0.0, end);
         let mut drawing = Drawing::new(HEIGHT, x, Scale::log(low, high));
-        drawing.y_axis(self.w.get("axis.latency_ms"), |v| self.w.number(v));
-        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.w.number(v))).collect();
+        drawing.y_axis(self.w.get("axis.latency_ms"), |v| self.tick(v));
+        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.tick(v))).collect();
         drawing.x_axis(self.w.get("axis.seconds"), &marks);
         for visit in &known {
             let point = |s: &crate::result::Slice| (f64::from(s.at_ms) / 1000.0, s.p99_us as f64 / 1000.0);
             let points: Vec<_> = visit.slices.iter().map(point).collect();
             drawing.line(visit.transport.key(), &points);
-            points.iter().step_by(4).for_each(|p| drawing.point(visit.transport.key(), shape(visit.transport), p.0, p.1));
+            points
+                .iter()
+                .step_by(4)
+                .for_each(|p| drawing.point(visit.transport.key(), shape(visit.transport), p.0, p.1));
         }
         let title = self.w.get("chart.over_time.title").to_owned();
         Some(Chart {
@@ -134,8 +160,11 @@ impl Charts<'_> {
         head.extend(known.iter().map(|v| format!("{} ({})", self.name(v.transport), self.w.get("unit.ms"))));
         let count = known.iter().map(|v| v.slices.len()).max().unwrap_or(0);
         let row = |index: usize| {
-            let at = known.iter().find_map(|v| v.slices.get(index)).map_or(0.0, |s| f64::from(s.at_ms) / 1000.0);
-            let cell = |v: &&LatencyVisit| v.slices.get(index).map_or("–".to_owned(), |s| self.ms(s.p99_us as f64));
+            let at =
+                known.iter().find_map(|v| v.slices.get(index)).map_or(0.0, |s| f64::from(s.at_ms) / 1000.0);
+            let cell = |v: &&LatencyVisit| {
+                v.slices.get(index).map_or("–".to_owned(), |s| self.ms(s.p99_us as f64))
+            };
             std::iter::once(self.w.digits(at, 2)).chain(known.iter().map(cell)).collect()
         };
         Table { head, rows: (0..count).map(row).collect() }
@@ -148,7 +177,9 @@ impl Charts<'_> {
         cells.retain(|c| c.subscribers == first.subscribers && c.payload == first.payload);
         cells.sort_by_key(|c| c.rate);
         let p99 = |cell: &str, t| figure(self.run, Subject { metric: Metric::P99Us, cell, in_flight: 1 }, t);
-        let series = |t| cells.iter().filter_map(|c| Some((f64::from(c.rate), p99(&c.name, t)?.value / 1000.0))).collect();
+        let series = |t| {
+            cells.iter().filter_map(|c| Some((f64::from(c.rate), p99(&c.name, t)?.value / 1000.0))).collect()
+        };
         let known: Vec<(Transport, Vec<(f64, f64)>)> = self.transports().map(|t| (t, series(t))).collect();
         let values = || known.iter().flat_map(|(_, points)| points.iter().map(|p| p.1));
         if cells.len() < 2 || values().next().is_none() {
@@ -157,17 +188,19 @@ impl Charts<'_> {
         let x = Scale::log(f64::from(first.rate.min(cells[0].rate)), f64::from(cells[cells.len() - 1].rate));
         let y = Scale::log(values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
         let mut drawing = Drawing::new(HEIGHT, x, y);
-        drawing.y_axis(self.w.get("axis.p99_ms"), |v| self.w.number(v));
-        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.w.number(v))).collect();
+        drawing.y_axis(self.w.get("axis.p99_ms"), |v| self.tick(v));
+        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.tick(v))).collect();
         drawing.x_axis(self.w.get("axis.rate"), &marks);
         for (transport, points) in &known {
             drawing.line(transport.key(), points);
             points.iter().for_each(|p| drawing.point(transport.key(), shape(*transport), p.0, p.1));
         }
-        let head = std::iter::once(self.w.get("axis.rate").to_owned()).chain(self.transports().map(|t| self.name(t)));
+        let head = std::iter::once(self.w.get("axis.rate").to_owned())
+            .chain(self.transports().map(|t| self.name(t)));
         let row = |cell: &&crate::result::CellRecord| {
-            let value = |t| p99(&cell.name, t).map_or(self.w.get("score.void").to_owned(), |f| self.ms(f.value));
-            std::iter::once(self.w.number(f64::from(cell.rate))).chain(self.transports().map(value)).collect()
+            let value =
+                |t| p99(&cell.name, t).map_or(self.w.get("score.void").to_owned(), |f| self.ms(f.value));
+            std::iter::once(self.w.digits(f64::from(cell.rate), 0)).chain(self.transports().map(value)).collect()
         };
         let title = self.w.get("chart.rate.title").to_owned();
         Some(Chart {
@@ -198,9 +231,15 @@ impl Charts<'_> {
             let heading = self.w.fill("place.flight", &[("k", &in_flight.to_string())]);
             rows.extend(comparison.figures.iter().map(|(t, f)| {
                 let interval = f.map_or(String::new(), |f| {
-                    format!("{}–{}", metric::bare(metric, f.low, self.w), metric::bare(metric, f.high, self.w))
+                    format!(
+                        "{}–{}",
+                        metric::bare(metric, f.low, self.w),
+                        metric::bare(metric, f.high, self.w)
+                    )
                 });
-                let value = f.map_or(self.w.get("score.void").to_owned(), |f| metric::printed(metric, f.value, self.w));
+                let value = f.map_or(self.w.get("score.void").to_owned(), |f| {
+                    metric::printed(metric, f.value, self.w)
+                });
                 vec![heading.clone(), self.marked(*t), value, interval]
             }));
             Group { heading, bars, limit: limit(in_flight) }
@@ -228,13 +267,24 @@ impl Charts<'_> {
         let limit = |joined| {
             let us = raw_cpu_us(self.run, joined)?;
             let text = metric::printed(Metric::CpuUsPerDelivery, us, self.w);
-            Some((us, self.w.fill(if joined == 1 { "raw.one" } else { "raw.joined" }, &[("us", &text), ("k", &joined.to_string())])))
+            Some((
+                us,
+                self.w.fill(
+                    if joined == 1 { "raw.one" } else { "raw.joined" },
+                    &[("us", &text), ("k", &joined.to_string())],
+                ),
+            ))
         };
         let (groups, mut table) = self.by_flight(Metric::CpuUsPerDelivery, limit);
         for in_flight in flights(self.run) {
             if let Some((us, name)) = limit(in_flight) {
                 let place = self.w.fill("place.flight", &[("k", &in_flight.to_string())]);
-                table.rows.push(vec![place, name, metric::printed(Metric::CpuUsPerDelivery, us, self.w), String::new()]);
+                table.rows.push(vec![
+                    place,
+                    name,
+                    metric::printed(Metric::CpuUsPerDelivery, us, self.w),
+                    String::new(),
+                ]);
             }
         }
         let title = self.w.get("chart.cpu.title").to_owned();
@@ -251,7 +301,8 @@ impl Charts<'_> {
     pub(super) fn memory(&self) -> Option<Chart> {
         let points = |t: Transport| {
             let visits = self.run.memory.iter().filter(move |v| v.transport == t && v.void.is_empty());
-            visits.flat_map(|v| v.points.iter().map(|p| (f64::from(p.subscribers), p.pss_kib as f64 / 1024.0)))
+            visits
+                .flat_map(|v| v.points.iter().map(|p| (f64::from(p.subscribers), p.pss_kib as f64 / 1024.0)))
         };
         let all: Vec<(f64, f64)> = self.transports().flat_map(points).collect();
         let (most, high) = all.iter().fold((0.0_f64, 0.0_f64), |m, p| (m.0.max(p.0), m.1.max(p.1)));
@@ -260,13 +311,14 @@ impl Charts<'_> {
         }
         let x = Scale::linear(0.0, most);
         let mut drawing = Drawing::new(HEIGHT, x, Scale::linear(0.0, high));
-        drawing.y_axis(self.w.get("axis.mib"), |v| self.w.number(v));
-        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.w.number(v))).collect();
+        drawing.y_axis(self.w.get("axis.mib"), |v| self.tick(v));
+        let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.tick(v))).collect();
         drawing.x_axis(self.w.get("axis.subscribers"), &marks);
         let mut rows = Vec::new();
         for transport in self.transports() {
             let Some(line) = fit(points(transport)) else { continue };
-            drawing.line(transport.key(), &[(0.0, line.intercept), (most, line.intercept + line.slope * most)]);
+            drawing
+                .line(transport.key(), &[(0.0, line.intercept), (most, line.intercept + line.slope * most)]);
             points(transport).for_each(|p| drawing.point(transport.key(), shape(transport), p.0, p.1));
             let kib = metric::printed(Metric::KibPerConnection, line.slope * 1024.0, self.w);
             let base = self.w.with_unit(line.intercept, self.w.get("unit.mib"));
@@ -285,7 +337,8 @@ impl Charts<'_> {
 
     /// Bytes a delivery in the first cell, in parts.
     pub(super) fn bytes(&self) -> Option<Chart> {
-        let known: Vec<_> = self.transports().filter_map(|t| self.bytes_of(t).map(|parts| (t, parts))).collect();
+        let known: Vec<_> =
+            self.transports().filter_map(|t| self.bytes_of(t).map(|parts| (t, parts))).collect();
         let stack = |(t, parts): &(Transport, [(&'static str, f64); 5])| Stack {
             class: t.key(),
             shape: shape(*t),
@@ -313,7 +366,11 @@ impl Charts<'_> {
     /// Parts of the bytes a delivery: style class, which is also the text key, and mean over all valid visits.
     fn bytes_of(&self, transport: Transport) -> Option<[(&'static str, f64); 5]> {
         let cell = crate::summary::first_cell(self.run);
-        let visits = self.run.latency.iter().filter(|v| v.cell == cell && v.transport == transport && v.void.is_empty());
+        let visits = self
+            .run
+            .latency
+            .iter()
+            .filter(|v| v.cell == cell && v.transport == transport && v.void.is_empty());
         let (mut sum, mut deliveries) = (Bytes::default(), 0);
         for visit in visits {
             deliveries += visit.deliveries;

@@ -37,7 +37,15 @@ pub(super) fn report(run: &Run, language: Language) -> String {
         push(&mut text, format_args!("**{}**\n\n", w.get("synthetic")));
     }
     verdict.sentences().iter().for_each(|sentence| push(&mut text, format_args!("{sentence}\n\n")));
-    push(&mut text, format_args!("| {} | {} | {} |\n| --- | --- | --- |\n", w.get("case.head"), w.get("case.choice"), w.get("case.why")));
+    push(
+        &mut text,
+        format_args!(
+            "| {} | {} | {} |\n| --- | --- | --- |\n",
+            w.get("case.head"),
+            w.get("case.choice"),
+            w.get("case.why")
+        ),
+    );
     for case in verdict.cases() {
         push(&mut text, format_args!("| {} | {} | {} |\n", case.name, case.choice, case.because));
     }
@@ -62,7 +70,14 @@ fn scorecard(run: &Run, w: Words) -> String {
     for one in &run.scenario.transports {
         push(&mut text, format_args!(" {} {} |", mark(*one), transport(*one, w)));
     }
-    push(&mut text, format_args!(" {} |\n| --- |{} ---: |\n", w.get("score.noise"), " ---: |".repeat(run.scenario.transports.len())));
+    push(
+        &mut text,
+        format_args!(
+            " {} |\n| --- |{} ---: |\n",
+            w.get("score.noise"),
+            " ---: |".repeat(run.scenario.transports.len())
+        ),
+    );
     for row in rows(run, w) {
         push(&mut text, format_args!("| {} |", heading(&row)));
         row.entries.iter().for_each(|entry| push(&mut text, format_args!(" {} |", cell(entry))));

@@ -1,9 +1,9 @@
 //! How a metric is written: its unit, and the factor from the stored unit to the printed one.
 
-use super::text::Words;
+use super::svg::Shape;
+use super::text::{THIN, Words};
 use crate::result::Transport;
 use crate::scenario::Metric;
-use super::svg::Shape;
 
 /// The factor from a stored value to the printed one: microseconds of latency become milliseconds.
 pub(super) fn factor(metric: Metric) -> f64 {
@@ -27,12 +27,17 @@ pub(super) fn unit(metric: Metric, w: Words) -> &'static str {
 
 /// A stored value as printed, without its unit.
 pub(super) fn bare(metric: Metric, value: f64, w: Words) -> String {
-    w.number(value * factor(metric))
+    match metric {
+        Metric::Lost | Metric::Duplicated => w.digits(value, 0),
+        Metric::RawRatio => w.digits(value, 2),
+        _ => w.number(value * factor(metric)),
+    }
 }
 
 /// A stored value as printed.
 pub(super) fn printed(metric: Metric, value: f64, w: Words) -> String {
-    w.with_unit(value * factor(metric), unit(metric, w))
+    let (bare, unit) = (bare(metric, value, w), unit(metric, w));
+    if unit.is_empty() { bare } else { format!("{bare}{THIN}{unit}") }
 }
 
 /// The metric's name.

@@ -8,6 +8,8 @@ mod scorecard;
 mod svg;
 mod tables;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verdict;
 
@@ -55,7 +57,12 @@ pub fn report(folder: &Path, language: Language) -> Result<Reports> {
             }
         }
     }
-    Ok(Reports { html: folder.join(language.file("html")), markdown: folder.join(language.file("md")), csv, run })
+    Ok(Reports {
+        html: folder.join(language.file("html")),
+        markdown: folder.join(language.file("md")),
+        csv,
+        run,
+    })
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {

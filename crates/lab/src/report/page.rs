@@ -125,7 +125,11 @@ fn claim(checked: &Checked, w: Words) -> Claim {
     };
     let bound = metric::printed(metric, bound, w);
     Claim {
-        text: format!("{} · {} {sign} {bound}", metric::transport(checked.transport, w), metric::name(metric, w)),
+        text: format!(
+            "{} · {} {sign} {bound}",
+            metric::transport(checked.transport, w),
+            metric::name(metric, w)
+        ),
         value: checked.value.map_or("–".to_owned(), |value| metric::printed(metric, value, w)),
         outcome,
         word: w.get(&format!("outcome.{outcome}")).to_owned(),
@@ -138,7 +142,9 @@ pub(super) fn doubts(run: &Run, w: Words) -> Vec<String> {
 }
 
 fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
-    let values = [("value", w.number(doubt.value)), ("visits", w.number(f64::from(doubt.visits)))];
+    let whole = doubt.value.fract() == 0.0;
+    let value = if whole { w.digits(doubt.value, 0) } else { w.number(doubt.value) };
+    let values = [("value", value), ("visits", w.digits(f64::from(doubt.visits), 0))];
     let mut text = w.fill(
         &format!("doubt.{}", doubt.kind.key()),
         &values.each_ref().map(|(name, value)| (*name, value.as_str())),
@@ -152,7 +158,10 @@ fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
 /// Void visits with their reasons, which are told as they were found.
 fn void(run: &Run, w: Words) -> Vec<String> {
     let open = run.latency.iter().map(|v| (&v.void, v.transport, v.cell.clone(), v.repetition));
-    let closed = run.saturation.iter().map(|v| (&v.void, v.transport, format!("in flight {}", v.in_flight), v.repetition));
+    let closed = run
+        .saturation
+        .iter()
+        .map(|v| (&v.void, v.transport, format!("in flight {}", v.in_flight), v.repetition));
     let raw = run.raw.iter().map(|v| (&v.void, v.transport, format!("raw {}", v.joined), v.repetition));
     let memory = run.memory.iter().map(|v| (&v.void, v.transport, "memory".to_owned(), v.repetition));
     let all = open.chain(closed).chain(raw).chain(memory).filter(|(void, ..)| !void.is_empty());
@@ -169,7 +178,9 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(unknown);
     let dirty = environment.git_dirty.map(|dirty| w.get(if dirty { "fact.dirty" } else { "fact.clean" }));
     let commit = format!("{} {}", text(&environment.git_commit), dirty.unwrap_or_default());
-    let memory = environment.memory_kib.map_or_else(unknown, |kib| w.with_unit(kib as f64 / 1024.0 / 1024.0, w.get("unit.gib")));
+    let memory = environment
+        .memory_kib
+        .map_or_else(unknown, |kib| w.with_unit(kib as f64 / 1024.0 / 1024.0, w.get("unit.gib")));
     let cores = w.fill(
         "fact.placement",
         &[("server", &environment.server_core.to_string()), ("load", &environment.load_core.to_string())],
@@ -189,7 +200,7 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
         (w.get("fact.memory"), memory),
         (w.get("fact.kernel"), environment.kernel.clone()),
         (w.get("fact.governor"), text(&environment.governor)),
-        (w.get("fact.files"), w.number(environment.file_limit as f64)),
+        (w.get("fact.files"), w.digits(environment.file_limit as f64, 0)),
         (w.get("fact.cores"), cores),
         (w.get("fact.clock"), format!("{}, CPU: {}", environment.clock, environment.cpu_source)),
         (w.get("fact.order"), order.collect::<Vec<_>>().join("; ")),

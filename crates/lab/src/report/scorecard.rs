@@ -10,7 +10,6 @@ use crate::summary::{Figure, Ranking, Subject, compare, first_cell, flights};
 /// A row of the scorecard.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    pub(super) metric: Metric,
     pub(super) name: String,
     /// Where it was measured: rate, subscribers, events in flight.
     pub(super) place: String,
@@ -50,7 +49,9 @@ fn subjects(run: &Run) -> Vec<Subject<'_>> {
     for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
         subjects.extend(flights(run).into_iter().map(|in_flight| Subject { in_flight, ..about(metric) }));
     }
-    subjects.extend([Metric::KibPerConnection, Metric::BytesPerDelivery, Metric::Lost, Metric::Duplicated].map(about));
+    subjects.extend(
+        [Metric::KibPerConnection, Metric::BytesPerDelivery, Metric::Lost, Metric::Duplicated].map(about),
+    );
     subjects
 }
 
@@ -63,7 +64,6 @@ fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
         ..entry(subject.metric, *transport, *figure, high, w)
     };
     Row {
-        metric: subject.metric,
         name: metric::name(subject.metric, w),
         place: place(run, subject, w),
         unit: metric::unit(subject.metric, w),
@@ -106,9 +106,13 @@ fn place(run: &Run, subject: Subject<'_>, w: Words) -> String {
 /// A cell's rate, subscribers and payload.
 pub(super) fn cell_in_words(run: &Run, name: &str, w: Words) -> String {
     let Some(cell) = run.scenario.cells.iter().find(|cell| cell.name == name) else { return name.to_owned() };
-    let number = |value: u32| w.number(f64::from(value));
+    let number = |value: u32| w.digits(f64::from(value), 0);
     w.fill(
         "place.cell",
-        &[("rate", &number(cell.rate)), ("subscribers", &number(cell.subscribers)), ("payload", &number(cell.payload))],
+        &[
+            ("rate", &number(cell.rate)),
+            ("subscribers", &number(cell.subscribers)),
+            ("payload", &number(cell.payload)),
+        ],
     )
 }

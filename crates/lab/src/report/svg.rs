@@ -91,8 +91,15 @@ impl Drawing {
         for value in self.y.ticks() {
             let y = self.py(value);
             let text = escape(&label(value));
-            self.put(format_args!(r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{y:.1}" y2="{y:.1}"/>"#, WIDTH - RIGHT));
-            self.put(format_args!(r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{text}</text>"#, LEFT - 6.0, y + 4.0));
+            self.put(format_args!(
+                r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{y:.1}" y2="{y:.1}"/>"#,
+                WIDTH - RIGHT
+            ));
+            self.put(format_args!(
+                r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{text}</text>"#,
+                LEFT - 6.0,
+                y + 4.0
+            ));
         }
         let middle = (self.height - BOTTOM + TOP) / 2.0;
         self.put(format_args!(
@@ -104,11 +111,21 @@ impl Drawing {
     /// Marks under the frame at given values, and the axis' name below.
     pub(super) fn x_axis(&mut self, name: &str, marks: &[(f64, String)]) {
         let base = self.height - BOTTOM;
-        self.put(format_args!(r#"<line class="base" x1="{LEFT}" x2="{:.1}" y1="{base}" y2="{base}"/>"#, WIDTH - RIGHT));
+        self.put(format_args!(
+            r#"<line class="base" x1="{LEFT}" x2="{:.1}" y1="{base}" y2="{base}"/>"#,
+            WIDTH - RIGHT
+        ));
         for (value, text) in marks {
             let x = self.px(*value);
-            self.put(format_args!(r#"<line class="base" x1="{x:.1}" x2="{x:.1}" y1="{base}" y2="{}"/>"#, base + 4.0));
-            self.put(format_args!(r#"<text class="tick" x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#, base + 18.0, escape(text)));
+            self.put(format_args!(
+                r#"<line class="base" x1="{x:.1}" x2="{x:.1}" y1="{base}" y2="{}"/>"#,
+                base + 4.0
+            ));
+            self.put(format_args!(
+                r#"<text class="tick" x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#,
+                base + 18.0,
+                escape(text)
+            ));
         }
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;
         self.put(format_args!(
@@ -186,12 +203,21 @@ const LIMIT: f64 = 18.0;
 
 /// Groups of horizontal bars from zero, on one scale.
 pub(super) fn bars(groups: &[Group], title: &str, description: &str) -> String {
-    let tops = groups.iter().flat_map(|g| g.bars.iter().map(|b| b.whisker.map_or(b.value, |w| w.1.max(b.value))).chain(g.limit.iter().map(|l| l.0)));
+    let tops = groups.iter().flat_map(|g| {
+        g.bars
+            .iter()
+            .map(|b| b.whisker.map_or(b.value, |w| w.1.max(b.value)))
+            .chain(g.limit.iter().map(|l| l.0))
+    });
     let scale = Scale::linear(0.0, tops.fold(0.0, f64::max));
     let place = |value: f64| BAR_LEFT + scale.place(value) * (WIDTH - BAR_LEFT - BAR_RIGHT);
     let (mut body, mut y) = (String::new(), 0.0);
     for group in groups {
-        body.push_str(&format!(r#"<text class="heading" x="0" y="{:.1}">{}</text>"#, y + 18.0, escape(&group.heading)));
+        body.push_str(&format!(
+            r#"<text class="heading" x="0" y="{:.1}">{}</text>"#,
+            y + 18.0,
+            escape(&group.heading)
+        ));
         y += HEADING;
         let top = y;
         for bar in &group.bars {
@@ -230,7 +256,12 @@ fn one_bar(bar: &Bar, y: f64, place: &impl Fn(f64) -> f64) -> String {
             middle - 4.0, middle - 4.0
         ));
     }
-    text.push_str(&format!(r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#, label + 7.0, middle + 4.0, escape(&bar.text)));
+    text.push_str(&format!(
+        r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#,
+        label + 7.0,
+        middle + 4.0,
+        escape(&bar.text)
+    ));
     text
 }
 
@@ -253,15 +284,25 @@ pub(super) fn stacks(stacks: &[Stack], title: &str, description: &str) -> String
         let middle = y + 13.0;
         body.push_str(&format!(
             r#"<g class="point {}">{}</g><text class="tick" x="18" y="{:.1}">{}</text>"#,
-            stack.class, stack.shape.at(7.0, middle), middle + 4.0, escape(&stack.name)
+            stack.class,
+            stack.shape.at(7.0, middle),
+            middle + 4.0,
+            escape(&stack.name)
         ));
         let mut x = BAR_LEFT;
         for (class, value) in &stack.parts {
             let width = scale.place(*value) * (WIDTH - BAR_LEFT - BAR_RIGHT);
-            body.push_str(&format!(r#"<rect class="part {class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="26"/>"#));
+            body.push_str(&format!(
+                r#"<rect class="part {class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="26"/>"#
+            ));
             x += width;
         }
-        body.push_str(&format!(r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#, x + 7.0, middle + 4.0, escape(&stack.text)));
+        body.push_str(&format!(
+            r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#,
+            x + 7.0,
+            middle + 4.0,
+            escape(&stack.text)
+        ));
         y += 40.0;
     }
     frame(y, &body, title, description)

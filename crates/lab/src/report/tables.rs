@@ -25,37 +25,79 @@ pub(super) fn figures(run: &Run) -> String {
 }
 
 fn lines(run: &Run, metric: Metric, cell: &str, in_flight: Option<u32>, text: &mut String) {
-    let subject = Subject { metric, cell: if cell.is_empty() { first_cell(run) } else { cell }, in_flight: in_flight.unwrap_or(1) };
+    let subject = Subject {
+        metric,
+        cell: if cell.is_empty() { first_cell(run) } else { cell },
+        in_flight: in_flight.unwrap_or(1),
+    };
     for transport in &run.scenario.transports {
         let Some(f) = figure(run, subject, *transport) else { continue };
         let flight = in_flight.map(|k| k.to_string()).unwrap_or_default();
         let key = (metric.key(), transport.key());
-        push(text, format_args!("{},{},{},{flight},{},{},{},{}\n", key.0, key.1, quoted(cell), f.value, f.low, f.high, f.repetitions));
+        push(
+            text,
+            format_args!(
+                "{},{},{},{flight},{},{},{},{}\n",
+                key.0,
+                key.1,
+                quoted(cell),
+                f.value,
+                f.low,
+                f.high,
+                f.repetitions
+            ),
+        );
     }
 }
 
 /// One line an open-loop visit.
 pub(super) fn visits(run: &Run) -> String {
-    let mut text = "cell,transport,repetition,half,void,deliveries,wall_s,server_cpu_s,load_busy,late_us_max,answers,\
+    let mut text =
+        "cell,transport,repetition,half,void,deliveries,wall_s,server_cpu_s,load_busy,late_us_max,answers,\
 payload_bytes,envelope_bytes,framing_bytes,head_bytes,up_bytes,lost,duplicated\n"
-        .to_owned();
+            .to_owned();
     for v in &run.latency {
         let Bytes { payload, envelope, framing, head_down, up } = v.bytes;
-        push(&mut text, format_args!("{},{},{},{},{},{},", quoted(&v.cell), v.transport.key(), v.repetition, v.half, !v.void.is_empty(), v.deliveries));
-        push(&mut text, format_args!("{},{},{},{},{},", v.wall_s, v.server_cpu_s, v.load_busy, v.late_us_max, v.answers));
-        push(&mut text, format_args!("{payload},{envelope},{framing},{head_down},{up},{},{}\n", v.integrity.lost, v.integrity.duplicated));
+        push(
+            &mut text,
+            format_args!(
+                "{},{},{},{},{},{},",
+                quoted(&v.cell),
+                v.transport.key(),
+                v.repetition,
+                v.half,
+                !v.void.is_empty(),
+                v.deliveries
+            ),
+        );
+        push(
+            &mut text,
+            format_args!("{},{},{},{},{},", v.wall_s, v.server_cpu_s, v.load_busy, v.late_us_max, v.answers),
+        );
+        push(
+            &mut text,
+            format_args!(
+                "{payload},{envelope},{framing},{head_down},{up},{},{}\n",
+                v.integrity.lost, v.integrity.duplicated
+            ),
+        );
     }
     text
 }
 
 /// A field that may hold a comma or a quote (RFC 4180).
 fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    if field.contains([',', '"', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
 
 /// A percentile distribution in the form that HdrHistogram's plotters read, values in milliseconds.
 pub(super) fn hgrm(latency: &Latency) -> String {
-    let mut text = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    let mut text =
+        format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     for (quantile, us, total) in latency.steps() {
         let value = us as f64 / 1000.0;
         push(&mut text, format_args!("{value:12.3} {quantile:2.12} {total:10}"));
@@ -64,7 +106,10 @@ pub(super) fn hgrm(latency: &Latency) -> String {
         }
         text.push('\n');
     }
-    push(&mut text, format_args!("#[Max = {:.3}, Total count = {}]\n", latency.max() as f64 / 1000.0, latency.count()));
+    push(
+        &mut text,
+        format_args!("#[Max = {:.3}, Total count = {}]\n", latency.max() as f64 / 1000.0, latency.count()),
+    );
     text
 }
 

@@ -22,12 +22,14 @@ pub fn scorecard(run: &Run, language: Language) -> String {
             let cell = Cell::new(&entry.text).set_alignment(CellAlignment::Right);
             if entry.best { cell.add_attribute(Attribute::Bold) } else { cell }
         };
-        let name = if row.unit.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, row.unit) };
+        let name =
+            if row.unit.is_empty() { row.name.clone() } else { format!("{} ({})", row.name, row.unit) };
         let first = Cell::new(format!("{name}\n{}", row.place));
         let noise = Cell::new(&row.noise).set_alignment(CellAlignment::Right);
         table.add_row(std::iter::once(first).chain(row.entries.iter().map(entry)).chain([noise]));
     }
-    let claims = claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
+    let claims =
+        claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
     let doubts = w.fill("doubts.count", &[("count", &run.doubts.len().to_string())]);
     std::iter::once(table.to_string()).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
 }

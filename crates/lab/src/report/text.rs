@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 const ENGLISH: &str = include_str!("../../locales/en.json");
 const FRENCH: &str = include_str!("../../locales/fr.json");
 /// The space inside numbers and before units: narrow, and no line ends at it.
-const THIN: char = '\u{202f}';
+pub(crate) const THIN: char = '\u{202f}';
 
 /// A language of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,7 +134,11 @@ mod tests {
     use crate::result::{DoubtKind, Transport};
 
     fn placeholders(text: &str) -> BTreeSet<String> {
-        text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|part| part.split_once('}'))
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     #[test]
@@ -157,7 +161,8 @@ mod tests {
             }
         }
         let (english, _) = tables();
-        let composed = ["doubt.", "transport.", "metric.", "unit.", "case.", "limit.", "method.", "bytes.", "outcome."];
+        let composed =
+            ["doubt.", "transport.", "metric.", "unit.", "case.", "limit.", "method.", "bytes.", "outcome."];
         for key in english.keys().filter(|key| composed.iter().all(|prefix| !key.starts_with(prefix))) {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");
         }
@@ -167,7 +172,9 @@ mod tests {
                 assert!(english.contains_key(key), "{key} has no text");
             }
         }
-        DoubtKind::ALL.iter().for_each(|kind| assert!(english.contains_key(&format!("doubt.{}", kind.key()))));
+        DoubtKind::ALL
+            .iter()
+            .for_each(|kind| assert!(english.contains_key(&format!("doubt.{}", kind.key()))));
         Transport::ALL.iter().for_each(|t| assert!(english.contains_key(&format!("transport.{}", t.key()))));
     }
 

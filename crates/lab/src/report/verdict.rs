@@ -48,7 +48,8 @@ impl Verdict<'_> {
     /// A sentence with the figures of all three.
     fn three(&self, key: &str, metric: Metric, more: &[(&str, &str)]) -> String {
         let [poll, sse, websocket] = Transport::ALL.map(|transport| self.told(metric, transport));
-        let mut values = vec![("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
+        let mut values =
+            vec![("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
         values.extend_from_slice(more);
         self.w.fill(key, &values)
     }
@@ -77,14 +78,19 @@ impl Verdict<'_> {
         let payload = self.run.scenario.cells.first().map_or(0.0, |cell| f64::from(cell.payload));
         let count = |metric| Transport::ALL.iter().filter_map(|t| self.value(metric, *t)).sum::<f64>();
         let open = self.run.latency.iter().map(|visit| visit.integrity.received);
-        let received = open.chain(self.run.saturation.iter().map(|visit| visit.integrity.received)).sum::<u64>();
+        let received =
+            open.chain(self.run.saturation.iter().map(|visit| visit.integrity.received)).sum::<u64>();
         let more = [
-            ("payload", self.w.number(payload)),
-            ("received", self.w.number(received as f64)),
-            ("lost", self.w.number(count(Metric::Lost))),
-            ("duplicated", self.w.number(count(Metric::Duplicated))),
+            ("payload", self.w.digits(payload, 0)),
+            ("received", self.w.digits(received as f64, 0)),
+            ("lost", self.w.digits(count(Metric::Lost), 0)),
+            ("duplicated", self.w.digits(count(Metric::Duplicated), 0)),
         ];
-        self.three("verdict.bytes", Metric::BytesPerDelivery, &more.each_ref().map(|(name, text)| (*name, text.as_str())))
+        self.three(
+            "verdict.bytes",
+            Metric::BytesPerDelivery,
+            &more.each_ref().map(|(name, text)| (*name, text.as_str())),
+        )
     }
 
     /// The cases, in the order of the table.
@@ -102,7 +108,11 @@ impl Verdict<'_> {
 
     fn case(&self, name: &str, transports: &[Transport], section: &'static str, because: String) -> Case {
         let words: Vec<&str> = transports.iter().map(|t| metric::transport(*t, self.w)).collect();
-        let choice = if words.is_empty() { self.w.get("case.any").to_owned() } else { words.join(self.w.get("case.then")) };
+        let choice = if words.is_empty() {
+            self.w.get("case.any").to_owned()
+        } else {
+            words.join(self.w.get("case.then"))
+        };
         let name = self.w.get(&format!("case.{name}")).to_owned();
         Case { name, transports: transports.to_vec(), choice, because, section }
     }
@@ -117,7 +127,10 @@ impl Verdict<'_> {
         let ranking = compare(self.run, subject).ranking;
         let (choice, tail) = match ranking {
             Ranking::Best(best) if best == preferred => (best, "case.best"),
-            Ranking::Best(best) => (preferred, if self.is_small(subject, best, preferred) { "case.small" } else { "case.slower" }),
+            Ranking::Best(best) => (
+                preferred,
+                if self.is_small(subject, best, preferred) { "case.small" } else { "case.slower" },
+            ),
             Ranking::NoDifference => (preferred, "case.no_difference"),
             Ranking::NotComparable => (preferred, "case.unknown"),
         };
@@ -134,7 +147,8 @@ impl Verdict<'_> {
 
     fn chat(&self) -> Case {
         let up = self.per(Transport::Poll, |bytes, _| bytes.up as f64);
-        let up = up.map_or("–".to_owned(), |bytes| metric::printed(Metric::BytesPerDelivery, bytes, self.w));
+        let up =
+            up.map_or("–".to_owned(), |bytes| metric::printed(Metric::BytesPerDelivery, bytes, self.w));
         let because = self.w.fill("case.chat.because", &[("up", &up)]);
         self.case("chat", &[Transport::Websocket], "bytes", because)
     }
@@ -142,7 +156,11 @@ impl Verdict<'_> {
     /// Bytes of a kind a delivery in the first cell; the second argument of `of` is the number of poll answers.
     fn per(&self, transport: Transport, of: impl Fn(&crate::result::Bytes, u64) -> f64) -> Option<f64> {
         let cell = first_cell(self.run);
-        let visits = self.run.latency.iter().filter(|v| v.cell == cell && v.transport == transport && v.void.is_empty());
+        let visits = self
+            .run
+            .latency
+            .iter()
+            .filter(|v| v.cell == cell && v.transport == transport && v.void.is_empty());
         let sum = visits.fold((0.0, 0), |sum, v| (sum.0 + of(&v.bytes, v.answers), sum.1 + v.deliveries));
         (sum.1 > 0).then(|| sum.0 / sum.1 as f64)
     }
@@ -150,7 +168,9 @@ impl Verdict<'_> {
     fn idle(&self) -> Case {
         let gib = |transport| {
             let kib = self.value(Metric::KibPerConnection, transport);
-            kib.map_or("–".to_owned(), |kib| self.w.with_unit(kib * IDLE_CLIENTS / KIB_PER_GIB, self.w.get("unit.gib")))
+            kib.map_or("–".to_owned(), |kib| {
+                self.w.with_unit(kib * IDLE_CLIENTS / KIB_PER_GIB, self.w.get("unit.gib"))
+            })
         };
         let [poll, sse, websocket] = Transport::ALL.map(gib);
         let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
@@ -163,9 +183,13 @@ impl Verdict<'_> {
 
     /// An idle minute costs a poll its empty answers; a stream its beats, which are not measured apart.
     fn rare(&self) -> Case {
-        let heads = self.per(Transport::Poll, |bytes, answers| {
-            if answers == 0 { 0.0 } else { (bytes.head_down + bytes.up) as f64 }
-        });
+        let heads =
+            self.per(
+                Transport::Poll,
+                |bytes, answers| {
+                    if answers == 0 { 0.0 } else { (bytes.head_down + bytes.up) as f64 }
+                },
+            );
         let minute = heads.map_or("–".to_owned(), |bytes| {
             metric::printed(Metric::BytesPerDelivery, bytes * EMPTY_ANSWERS_PER_MINUTE, self.w)
         });
@@ -176,10 +200,14 @@ impl Verdict<'_> {
     fn servers(&self) -> Case {
         let most = flights(self.run).last().copied().unwrap_or(1);
         let subject = Subject { in_flight: most, ..self.subject(Metric::CpuUsPerDelivery) };
-        let told = |t| figure(self.run, subject, t).map_or("–".to_owned(), |f| metric::printed(subject.metric, f.value, self.w));
+        let told = |t| {
+            figure(self.run, subject, t)
+                .map_or("–".to_owned(), |f| metric::printed(subject.metric, f.value, self.w))
+        };
         let [poll, sse, websocket] = Transport::ALL.map(told);
         let k = most.to_string();
-        let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str()), ("k", &k)];
+        let values =
+            [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str()), ("k", &k)];
         let because = self.w.fill("case.servers.because", &values);
         match compare(self.run, subject).ranking {
             Ranking::Best(best) => self.case("servers", &[best], "cpu", because),

@@ -33,7 +33,11 @@ impl Latency {
     /// An empty histogram.
     pub fn new() -> Self {
         let bounds = Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS);
-        Self(bounds.expect("a lower bound of 1, an upper bound of over twice that and 3 digits are always accepted"))
+        Self(
+            bounds.expect(
+                "a lower bound of 1, an upper bound of over twice that and 3 digits are always accepted",
+            ),
+        )
     }
 
     /// Records one latency in microseconds. Zero counts as the smallest unit.
@@ -103,7 +107,11 @@ impl StoredHistogram {
             Deserializer::new().deserialize(&mut Cursor::new(bytes)).map_err(|e| wrong(e.to_string()))?;
         let mut latency = Latency::new();
         latency.0.add(&read).map_err(|e| wrong(e.to_string()))?;
-        if latency.count() == self.count { Ok(latency) } else { Err(wrong("`count` does not match".to_owned())) }
+        if latency.count() == self.count {
+            Ok(latency)
+        } else {
+            Err(wrong("`count` does not match".to_owned()))
+        }
     }
 }
 
@@ -115,7 +123,11 @@ mod tests {
     fn merging_equals_recording_together() {
         let (mut left, mut right, mut both) = (Latency::new(), Latency::new(), Latency::new());
         for us in 1..2000_u64 {
-            if us % 3 == 0 { left.record(us * us) } else { right.record(us * us) }
+            if us % 3 == 0 {
+                left.record(us * us)
+            } else {
+                right.record(us * us)
+            }
             both.record(us * us);
         }
         left.merge(&right);

@@ -110,7 +110,8 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
 /// Visits of a whole run, for the progress bar.
 fn steps(scenario: &Scenario) -> u64 {
     let transports = scenario.transports.len() as u64;
-    let raw = scenario.saturations.len() as u64 * scenario.transports.iter().filter(|t| raw::sends(**t)).count() as u64;
+    let raw = scenario.saturations.len() as u64
+        * scenario.transports.iter().filter(|t| raw::sends(**t)).count() as u64;
     let cells = (scenario.cells.len() + scenario.saturations.len()) as u64;
     let memory = if scenario.memory_at.is_empty() { 0 } else { transports };
     u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory)

@@ -73,10 +73,12 @@ impl Bench {
 
     fn load_raw(&self, cell: &Saturation, visit: &mut RawVisit) -> Result<()> {
         let file = self.pass_file(visit.transport, cell.in_flight);
-        let bytes = fs::metadata(&file).map_err(|_| LabError::Role("no pass of this transport was seen".to_owned()))?;
+        let bytes = fs::metadata(&file)
+            .map_err(|_| LabError::Role("no pass of this transport was seen".to_owned()))?;
         visit.send_bytes = bytes.len();
         let child = RawChild::start(&self.options.server_program, self.place, &file, cell.subscribers)?;
-        let control = TcpStream::connect(child.address).map_err(LabError::io("connect the raw loop's control"))?;
+        let control =
+            TcpStream::connect(child.address).map_err(LabError::io("connect the raw loop's control"))?;
         control.set_nodelay(true).map_err(LabError::io("prepare the raw loop's control"))?;
         let mut load = Load::new(child.address, None, 0)?;
         load.subscribe(child.address, Kind::Raw, cell.subscribers)?;
@@ -133,9 +135,13 @@ fn options(arguments: &[OsString]) -> Result<(u32, Vec<u8>)> {
     let [first, connections, second, file] = arguments else {
         return Err(LabError::Role("raw wants --connections N --payload FILE".to_owned()));
     };
-    let connections = connections.to_str().and_then(|text| text.parse().ok()).filter(|n| *n <= CONNECTIONS_MAX);
-    let (Some(connections), true, true) = (connections, first == "--connections", second == "--payload") else {
-        return Err(LabError::Role(format!("raw wants --connections N --payload FILE, N at most {CONNECTIONS_MAX}")));
+    let connections =
+        connections.to_str().and_then(|text| text.parse().ok()).filter(|n| *n <= CONNECTIONS_MAX);
+    let (Some(connections), true, true) = (connections, first == "--connections", second == "--payload")
+    else {
+        return Err(LabError::Role(format!(
+            "raw wants --connections N --payload FILE, N at most {CONNECTIONS_MAX}"
+        )));
     };
     let file = Path::new(file);
     let bytes = fs::metadata(file).map_err(LabError::io(format!("read {}", file.display())))?.len();

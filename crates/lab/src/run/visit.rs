@@ -49,7 +49,8 @@ impl Bench {
             })?;
         }
         for cell in self.scenario.saturations.clone() {
-            let place = format!("in flight {} {} {}/{}", cell.in_flight, transport.key(), repetition + 1, half + 1);
+            let place =
+                format!("in flight {} {} {}/{}", cell.in_flight, transport.key(), repetition + 1, half + 1);
             self.watched(&place, server.pid(), |bench| {
                 let visit = SaturationVisit::empty(&cell, transport, repetition, half);
                 let (visit, pass) = saturation(&server, &cell, visit);
@@ -97,7 +98,8 @@ impl Bench {
 
 /// A namespace for each visit: a cell's name, reduced to what a namespace may hold.
 fn namespace(name: &str) -> String {
-    let word: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    let word: String =
+        name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).take(40).collect();
     format!("lab-{word}")
 }
 
@@ -113,7 +115,12 @@ fn latency(server: &ServerChild, cell: &Cell, warm_up: Duration, mut visit: Late
     visit
 }
 
-fn load_latency(server: &ServerChild, cell: &Cell, warm_up: Duration, visit: &mut LatencyVisit) -> Result<()> {
+fn load_latency(
+    server: &ServerChild,
+    cell: &Cell,
+    warm_up: Duration,
+    visit: &mut LatencyVisit,
+) -> Result<()> {
     let mut load = Load::new(server.address, Some(&namespace(&cell.name)), cell.payload)?;
     load.subscribe(server.address, Kind::Feed(visit.transport), cell.subscribers)?;
     let (mut edges, mut busy) = (Vec::new(), Vec::new());
@@ -142,7 +149,11 @@ fn load_latency(server: &ServerChild, cell: &Cell, warm_up: Duration, visit: &mu
 }
 
 /// One closed-loop visit, and the bytes of its last pass.
-fn saturation(server: &ServerChild, cell: &Saturation, mut visit: SaturationVisit) -> (SaturationVisit, Vec<u8>) {
+fn saturation(
+    server: &ServerChild,
+    cell: &Saturation,
+    mut visit: SaturationVisit,
+) -> (SaturationVisit, Vec<u8>) {
     match load_saturation(server, cell, &mut visit) {
         Ok(pass) => (visit, pass),
         Err(error) => {

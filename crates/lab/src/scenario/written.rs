@@ -158,7 +158,9 @@ impl Reading<'_> {
         if assertion.at_most.is_some() == assertion.at_least.is_some() {
             self.mistake(written.span(), "an assertion has either `at_most` or `at_least`");
         }
-        if let Some(name) = assertion.cell.as_deref().filter(|name| scenario.cells.iter().all(|c| c.name != *name)) {
+        if let Some(name) =
+            assertion.cell.as_deref().filter(|name| scenario.cells.iter().all(|c| c.name != *name))
+        {
             self.mistake(written.span(), &format!("no cell is named `{name}`"));
         }
         let flights = assertion.in_flight;
@@ -166,7 +168,10 @@ impl Reading<'_> {
             self.mistake(written.span(), &format!("nothing is saturated with `in_flight` {k}"));
         }
         if assertion.metric == Metric::RawRatio && assertion.transport == Some(Transport::Poll) {
-            self.mistake(written.span(), "long polling has no raw ratio: its answers are not one send an event");
+            self.mistake(
+                written.span(),
+                "long polling has no raw ratio: its answers are not one send an event",
+            );
         }
     }
 }

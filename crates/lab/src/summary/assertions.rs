@@ -51,7 +51,8 @@ fn one(run: &Run, assertion: &Assertion, transport: Transport) -> Checked {
     let subject = Subject { metric: assertion.metric, cell: &cell, in_flight };
     let value = figure(run, subject, transport).map(|figure| figure.value);
     let holds = |value: f64| {
-        assertion.at_most.is_none_or(|most| value <= most) && assertion.at_least.is_none_or(|least| value >= least)
+        assertion.at_most.is_none_or(|most| value <= most)
+            && assertion.at_least.is_none_or(|least| value >= least)
     };
     let outcome = match value {
         None => Outcome::Void,

@@ -84,13 +84,16 @@ pub fn figure(run: &Run, subject: Subject<'_>, transport: Transport) -> Option<F
 pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     let figures: Vec<_> = run.scenario.transports.iter().map(|t| (*t, figure(run, subject, *t))).collect();
     let ratios = run.scenario.transports.iter().flat_map(|t| values::half_ratios(run, subject, *t));
-    let noise = ratios.map(|ratio| ratio.max(1.0 / ratio)).fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))));
+    let noise = ratios
+        .map(|ratio| ratio.max(1.0 / ratio))
+        .fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))));
     let ranking = rank(subject.metric, &figures, noise.unwrap_or(1.0));
     Comparison { figures, noise, ranking }
 }
 
 fn rank(metric: Metric, figures: &[(Transport, Option<Figure>)], noise: f64) -> Ranking {
-    let mut known: Vec<(Transport, Figure)> = figures.iter().filter_map(|(t, f)| f.map(|f| (*t, f))).collect();
+    let mut known: Vec<(Transport, Figure)> =
+        figures.iter().filter_map(|(t, f)| f.map(|f| (*t, f))).collect();
     known.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
     if metric.more_is_better() {
         known.reverse();
@@ -132,7 +135,10 @@ pub fn flights(run: &Run) -> Vec<u32> {
 /// The raw loop's CPU microseconds a delivery, with `joined` events in one send, as the median over repetitions of
 /// all bytes it sent.
 pub fn raw_cpu_us(run: &Run, joined: u32) -> Option<f64> {
-    let valid = run.raw.iter().filter(|visit| visit.joined == joined && visit.void.is_empty() && visit.deliveries > 0);
+    let valid = run
+        .raw
+        .iter()
+        .filter(|visit| visit.joined == joined && visit.void.is_empty() && visit.deliveries > 0);
     median(&valid.map(|visit| visit.cpu_s * 1e6 / visit.deliveries as f64).collect::<Vec<_>>())
 }
 

@@ -11,7 +11,9 @@ pub(super) fn of(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f
     match subject.metric {
         Metric::Lost => vec![total(run, transport, |account| account.lost)],
         Metric::Duplicated => vec![total(run, transport, |account| account.duplicated)],
-        _ => (0..repetitions(run)).filter_map(|repetition| at(run, subject, transport, repetition, None)).collect(),
+        _ => (0..repetitions(run))
+            .filter_map(|repetition| at(run, subject, transport, repetition, None))
+            .collect(),
     }
 }
 
@@ -48,23 +50,32 @@ fn total(run: &Run, transport: Transport, count: fn(&Integrity) -> u64) -> f64 {
     open.chain(closed).sum::<u64>() as f64
 }
 
-fn at(run: &Run, subject: Subject<'_>, transport: Transport, repetition: u32, half: Option<u32>) -> Option<f64> {
+fn at(
+    run: &Run,
+    subject: Subject<'_>,
+    transport: Transport,
+    repetition: u32,
+    half: Option<u32>,
+) -> Option<f64> {
     let open = || {
-        let visits = run.latency.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
-        visits.filter(move |v| v.cell == subject.cell && v.void.is_empty() && half.is_none_or(|h| h == v.half))
+        let visits =
+            run.latency.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
+        visits
+            .filter(move |v| v.cell == subject.cell && v.void.is_empty() && half.is_none_or(|h| h == v.half))
     };
     let closed = || {
-        let visits = run.saturation.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
-        visits.filter(move |v| v.in_flight == subject.in_flight && v.void.is_empty() && half.is_none_or(|h| h == v.half))
+        let visits =
+            run.saturation.iter().filter(move |v| v.transport == transport && v.repetition == repetition);
+        visits.filter(move |v| {
+            v.in_flight == subject.in_flight && v.void.is_empty() && half.is_none_or(|h| h == v.half)
+        })
     };
     match subject.metric {
         Metric::P50Us => quantile(open(), 0.5),
         Metric::P99Us => quantile(open(), 0.99),
         Metric::P999Us => quantile(open(), 0.999),
         Metric::MaxUs => quantile(open(), 1.0),
-        Metric::BytesPerDelivery => {
-            ratio(open(), |v| (v.bytes.total() as f64, v.deliveries as f64))
-        }
+        Metric::BytesPerDelivery => ratio(open(), |v| (v.bytes.total() as f64, v.deliveries as f64)),
         Metric::DeliveriesPerSecond => ratio(closed(), |v| (v.deliveries as f64, v.wall_s)),
         Metric::CpuUsPerDelivery => ratio(closed(), |v| (v.server_cpu_s * 1e6, v.deliveries as f64)),
         Metric::RawRatio => {

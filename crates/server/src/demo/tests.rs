@@ -12,7 +12,7 @@ use tricast_feed::{Millis, Namespace, Retention};
 use tricast_hub::{Feeds, Hub, Limits, MemoryEngine, Shared, system_now};
 
 use super::*;
-use crate::app::Ctx;
+use crate::ctx::Ctx;
 use crate::settings::{Settings, SettingsSource};
 
 /// A network that notes what it is told, and has one lane.
