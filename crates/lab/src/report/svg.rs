@@ -24,12 +24,12 @@ impl Scale {
         Self { low, high: if high > low { high } else { low + 1.0 }, log: false }
     }
 
-    /// By orders of magnitude, from the power of ten at or under `low` to the 1, 2 or 5 at or over `high`.
+    /// By orders of magnitude, from the 1, 2 or 5 at or under `low` to the one at or over `high`.
     pub(super) fn log(low: f64, high: f64) -> Self {
-        let low = 10_f64.powf(low.max(1e-6).log10().floor());
-        let decade = 10_f64.powf(high.max(low).log10().floor());
-        let top = [1.0, 2.0, 5.0, 10.0].map(|m| m * decade).into_iter().find(|top| *top >= high);
-        Self { low, high: top.unwrap_or(high).max(low * 10.0), log: true }
+        let low = low.max(1e-6);
+        let bottom = round_steps(low).filter(|step| *step <= low * 1.0001).last().unwrap_or(low);
+        let top = round_steps(high.max(low)).find(|step| *step >= high * 0.9999).unwrap_or(high);
+        Self { low: bottom, high: top.max(bottom * 10.0), log: true }
     }
 
     /// The place of a value, 0 to 1.
@@ -46,10 +46,10 @@ impl Scale {
     pub(super) fn ticks(self) -> Vec<f64> {
         if self.log {
             let decades = (self.high / self.low).log10();
-            let steps: &[f64] = if decades < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-            let count = decades.ceil() as i32 + 1;
-            let all = (0..count).flat_map(|d| steps.iter().map(move |s| s * 10_f64.powi(d)));
-            return all.map(|v| v * self.low).filter(|v| *v <= self.high * 1.0001).collect();
+            let all = (0..=decades.ceil() as i32 + 1).flat_map(|d| round_steps(self.low * 10_f64.powi(d)).take(3));
+            let wanted = |v: &f64| decades < 2.2 || (v.log10() - v.log10().round()).abs() < 1e-6;
+            let inside = |v: &f64| *v >= self.low * 0.9999 && *v <= self.high * 1.0001;
+            return all.filter(|v| wanted(v) && inside(v)).collect();
         }
         let rough = (self.high - self.low) / 5.0;
         let unit = 10_f64.powf(rough.log10().floor());
@@ -57,6 +57,12 @@ impl Scale {
         let first = (self.low / step).ceil() as i64;
         (first..).map(|n| n as f64 * step).take_while(|v| *v <= self.high * 1.0001).take(12).collect()
     }
+}
+
+/// 1, 2, 5 and 10 in the decade of a value.
+fn round_steps(value: f64) -> impl Iterator<Item = f64> {
+    let decade = 10_f64.powf(value.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(move |step| step * decade)
 }
 
 /// A drawing in progress.
@@ -327,11 +333,12 @@ mod tests {
 
     #[test]
     fn log_scales_place_by_orders_of_magnitude() {
-        let scale = Scale::log(2.0, 900.0);
+        let scale = Scale::log(1.0, 900.0);
         assert!((scale.place(1.0)).abs() < 1e-9 && (scale.place(1000.0) - 1.0).abs() < 1e-9);
         assert!((scale.place(10.0) - 1.0 / 3.0).abs() < 1e-9);
         assert_eq!(scale.ticks(), [1.0, 10.0, 100.0, 1000.0]);
-        assert_eq!(Scale::log(0.1, 3.0).ticks().len(), 6);
+        assert_eq!(Scale::log(3.0, 30.0).ticks(), [2.0, 5.0, 10.0, 20.0, 50.0]);
+        assert_eq!(Scale::log(60.0, 70.0).ticks(), [50.0, 100.0, 200.0, 500.0]);
     }
 
     #[test]

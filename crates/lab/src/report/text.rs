@@ -156,7 +156,7 @@ mod tests {
         let mut sources = include_str!("../../../../static/templates/report.html").to_owned();
         for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/report")).unwrap() {
             let path = file.unwrap().path();
-            if !path.ends_with("text.rs") {
+            if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("text.rs") {
                 sources.push_str(&std::fs::read_to_string(path).unwrap());
             }
         }

@@ -1,0 +1,116 @@
+//! The report of a made-up run: what must stand in it, in both languages, and what must not.
+
+use super::{Language, page, report, scorecard, table};
+use crate::fixture::synthetic;
+use crate::result::{FILE, Run, Transport};
+use crate::scenario::Metric;
+use crate::summary::{Outcome, Ranking, Subject, check, compare};
+
+fn html(run: &Run, language: Language) -> String {
+    page::render(run, language).unwrap()
+}
+
+#[test]
+fn a_page_has_all_sections_in_order_and_loads_nothing() {
+    for language in Language::ALL {
+        let page = html(&synthetic(), language);
+        let ids = ["verdict", "scorecard", "latency", "throughput", "cost", "assertions", "doubts", "reproduce", "method"];
+        let places: Vec<_> = ids.map(|id| page.find(&format!("<section id=\"{id}\"")).expect(id)).to_vec();
+        assert!(places.is_sorted());
+        for outside in ["<script", "http://", "https://", "<link", "url(", "@import", "NaN", "inf "] {
+            assert!(!page.contains(outside), "{outside} in {language:?}");
+        }
+        assert_eq!(page.matches("<svg viewBox=\"0 0 480").count(), page.matches("<desc>").count());
+        assert!(page.contains(&format!("<html lang=\"{}\"", language.tag())));
+    }
+}
+
+#[test]
+fn links_inside_the_page_lead_somewhere() {
+    let page = html(&synthetic(), Language::English);
+    for target in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(page.contains(&format!("id=\"{target}\"")), "#{target}");
+    }
+}
+
+#[test]
+fn text_from_outside_is_escaped_and_made_up_figures_say_so() {
+    let mut run = synthetic();
+    run.scenario.text = "<script>alert(1)</script>".to_owned();
+    let page = html(&run, Language::French);
+    assert!(!page.contains("<script>") && !page.contains("Invented <CPU>"));
+    assert!(page.contains("inventés pour un test"));
+    run.synthetic = false;
+    assert!(!html(&run, Language::French).contains("inventés pour un test"));
+}
+
+#[test]
+fn no_text_key_is_left_unfilled() {
+    for language in Language::ALL {
+        let page = html(&synthetic(), language);
+        let body = page.split("</style>").nth(1).unwrap();
+        let text = body.replace(&super::svg::escape(&synthetic().scenario.text), "");
+        assert!(!text.contains('{') && !text.contains('}'), "a placeholder is left in {language:?}");
+    }
+}
+
+#[test]
+fn a_void_visit_is_named_and_drawn_from_by_nothing() {
+    let mut run = synthetic();
+    for visit in run.latency.iter_mut().filter(|v| v.transport == Transport::Sse) {
+        visit.void.push("1 lost".to_owned());
+        visit.integrity.lost = 1;
+    }
+    let subject = Subject { metric: Metric::P99Us, cell: "calm", in_flight: 1 };
+    assert_eq!(compare(&run, subject).of(Transport::Sse), None);
+    let checked = check(&run);
+    assert!(checked.iter().any(|c| c.transport == Transport::Sse && c.outcome == Outcome::Void));
+    assert!(checked.iter().any(|c| c.assertion.metric == Metric::Lost && c.outcome == Outcome::Fail));
+    let page = html(&run, Language::English);
+    assert!(page.contains("1 lost") && page.contains(">void<"));
+    let latency = page.split("<section id=\"latency\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(!latency.contains("line sse"), "a void transport was drawn");
+}
+
+#[test]
+fn a_run_in_which_everything_is_void_still_has_a_report() {
+    let mut run = synthetic();
+    run.latency.iter_mut().for_each(|v| v.void.push("x".to_owned()));
+    run.saturation.iter_mut().for_each(|v| v.void.push("x".to_owned()));
+    run.memory.clear();
+    run.raw.clear();
+    for language in Language::ALL {
+        let page = html(&run, language);
+        assert!(!page.contains("NaN") && !page.contains(">0 ms<"));
+    }
+}
+
+#[test]
+fn rankings_follow_the_noise() {
+    let run = synthetic();
+    let rank = |metric, in_flight| compare(&run, Subject { metric, cell: "calm", in_flight }).ranking;
+    assert_eq!(rank(Metric::P99Us, 1), Ranking::NoDifference);
+    assert_eq!(rank(Metric::BytesPerDelivery, 1), Ranking::Best(Transport::Websocket));
+    let ratio = compare(&run, Subject { metric: Metric::RawRatio, cell: "", in_flight: 1 });
+    let sse = ratio.of(Transport::Sse).unwrap().value;
+    assert!((0.7..0.9).contains(&sse), "{sse}");
+    assert_eq!(ratio.of(Transport::Poll), None);
+}
+
+#[test]
+fn files_are_written_and_tables_hold_the_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = synthetic();
+    run.write(folder.path()).unwrap();
+    let reports = report(folder.path(), Language::French).unwrap();
+    assert!(reports.run == run, "the run read back is another");
+    assert!(reports.html.ends_with("report.fr.html") && reports.html.exists());
+    for name in [FILE, "report.html", "report.md", "report.fr.md", "visits.csv", "latency-calm-sse.hgrm"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let csv = std::fs::read_to_string(reports.csv).unwrap();
+    let columns = csv.lines().next().unwrap().split(',').count();
+    assert!(csv.lines().all(|line| line.split(',').count() == columns) && csv.contains("raw_ratio,sse,,1,"));
+    insta::assert_snapshot!(table(&run, Language::English));
+    assert!(scorecard(&run, Language::English).contains("PASS"));
+}
