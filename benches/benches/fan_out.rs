@@ -14,7 +14,7 @@ use tricast_hub::{Hub, Stream, Way, Wish};
 use tricast_wire::text::parse_session;
 
 fn wish(way: Way, after: After, session: Option<SessionId>) -> Wish {
-    Wish { namespace: namespace(), way, after, rooms: None, session, label: None }
+    Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None }
 }
 
 async fn publish(hub: &Hub) -> Offset {

@@ -6,60 +6,62 @@ use bytes::{Bytes, BytesMut};
 use tricast_feed::{Cursor, Entry};
 use tricast_wire::event::Encoded;
 use tricast_wire::notice::Notice;
-use tricast_wire::poll;
+use tricast_wire::{poll, sse};
 
-use crate::Way;
+use crate::way::Shape;
 
 /// An event in the log.
 pub(crate) type Event = Arc<Entry<Encoded>>;
 
-/// The bytes of an event on a way out.
-fn bytes_of(way: Way, event: &Event) -> Bytes {
-    match way {
-        Way::Sse => event.payload.sse(),
-        Way::Ws => event.payload.frame(),
-        Way::Poll => event.payload.json(),
+/// The bytes of an event in a shape.
+fn bytes_of(shape: Shape, event: &Event) -> Bytes {
+    match shape {
+        Shape::Events => event.payload.sse(),
+        Shape::ChunkedEvents => event.payload.sse_chunk(),
+        Shape::Frames => event.payload.frame(),
+        Shape::Answer => event.payload.json(),
     }
 }
 
 /// A notice on a stream.
-pub(crate) fn notice_bytes(way: Way, notice: &Notice) -> Bytes {
-    match way {
-        Way::Ws => Bytes::from(notice.frame()),
-        Way::Sse | Way::Poll => Bytes::from(notice.sse()),
+pub(crate) fn notice_bytes(shape: Shape, notice: &Notice) -> Bytes {
+    match shape {
+        Shape::Frames => Bytes::from(notice.frame()),
+        Shape::ChunkedEvents => sse::chunk(&notice.sse()),
+        Shape::Events | Shape::Answer => Bytes::from(notice.sse()),
     }
 }
 
 /// Events one after the other on a stream, behind what must be said first. One event alone is not copied.
 pub(crate) fn stream_bytes<'a>(
-    way: Way,
+    shape: Shape,
     first: Option<Bytes>,
     mut events: impl Iterator<Item = &'a Event>,
 ) -> Bytes {
     let (front, next) = match first {
         Some(first) => (first, events.next()),
-        None => (events.next().map(|event| bytes_of(way, event)).unwrap_or_default(), events.next()),
+        None => (events.next().map(|event| bytes_of(shape, event)).unwrap_or_default(), events.next()),
     };
     let Some(next) = next else { return front };
     let mut joined = BytesMut::with_capacity(4 * front.len());
     joined.extend_from_slice(&front);
     for event in std::iter::once(next).chain(events) {
-        joined.extend_from_slice(&bytes_of(way, event));
+        joined.extend_from_slice(&bytes_of(shape, event));
     }
     joined.freeze()
 }
 
-/// What one pass gives to one audience, joined when the first subscriber of a way out asks for it.
+/// What one pass gives to one audience, joined when the first subscriber of a shape asks for it.
 pub(crate) struct Joined<'a> {
     events: &'a [Event],
     picked: &'a [u32],
     cursor: Cursor,
-    by_way: [Option<Bytes>; 3],
+    by_shape: [Option<Bytes>; Shape::COUNT],
 }
 
 impl<'a> Joined<'a> {
     pub(crate) fn new(events: &'a [Event], picked: &'a [u32], cursor: Cursor) -> Self {
-        Self { events, picked, cursor, by_way: [None, None, None] }
+        Self { events, picked, cursor, by_shape: [const { None }; Shape::COUNT] }
     }
 
     /// How many events there are.
@@ -67,18 +69,19 @@ impl<'a> Joined<'a> {
         self.picked.len()
     }
 
-    pub(crate) fn get(&mut self, way: Way) -> Bytes {
-        if self.by_way[way.index()].is_none() {
+    pub(crate) fn get(&mut self, shape: Shape) -> Bytes {
+        let slot = shape as usize;
+        if self.by_shape[slot].is_none() {
             let events = self.picked.iter().map(|place| &self.events[*place as usize]);
-            let joined = match way {
-                Way::Poll => {
+            let joined = match shape {
+                Shape::Answer => {
                     let pieces: Vec<Bytes> = events.map(|event| event.payload.json()).collect();
                     poll::answer(None, pieces.iter().map(Bytes::as_ref), &[], self.cursor)
                 }
-                Way::Sse | Way::Ws => stream_bytes(way, None, events),
+                Shape::Events | Shape::ChunkedEvents | Shape::Frames => stream_bytes(shape, None, events),
             };
-            self.by_way[way.index()] = Some(joined);
+            self.by_shape[slot] = Some(joined);
         }
-        self.by_way[way.index()].clone().unwrap_or_default()
+        self.by_shape[slot].clone().unwrap_or_default()
     }
 }

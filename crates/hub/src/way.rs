@@ -29,3 +29,29 @@ impl Way {
         self as usize
     }
 }
+
+/// How a subscriber's bytes are shaped: its way out, and whether SSE carries HTTP's chunks already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Shape {
+    /// A poll's answer.
+    Answer,
+    /// SSE as it is, for a carrier that frames bodies itself or not at all.
+    Events,
+    /// SSE in HTTP/1.1 chunks (RFC 9112, section 7.1), for a carrier that writes bytes as they are.
+    ChunkedEvents,
+    /// WebSocket frames.
+    Frames,
+}
+
+impl Shape {
+    pub(crate) const COUNT: usize = 4;
+
+    pub(crate) fn of(way: Way, is_chunked: bool) -> Self {
+        match way {
+            Way::Poll => Self::Answer,
+            Way::Sse if is_chunked => Self::ChunkedEvents,
+            Way::Sse => Self::Events,
+            Way::Ws => Self::Frames,
+        }
+    }
+}

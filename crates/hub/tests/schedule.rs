@@ -151,8 +151,15 @@ impl World {
             text: vec![],
         };
         let rooms = Some(RoomSet::new(client.rooms.iter().copied().map(room).collect()));
-        let wish =
-            Wish { namespace: namespace(), way: stream_way(way), after, rooms, session: None, label: None };
+        let wish = Wish {
+            namespace: namespace(),
+            way: stream_way(way),
+            is_chunked: false,
+            after,
+            rooms,
+            session: None,
+            label: None,
+        };
         let stream = self.hub.open(&wish).unwrap();
         client.session = stream.session();
         client.stream = Some(stream);
@@ -169,7 +176,8 @@ impl World {
         let after = After::Cursor(Cursor { epoch: feed.epoch(), offset: Offset(client.cursor) });
         let session = Some(client.session);
         let way = stream_way(client.way);
-        let wish = Wish { namespace: namespace(), way, after, rooms: None, session, label: None };
+        let wish =
+            Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None };
         let stream = self.hub.open(&wish).unwrap();
         assert_eq!(stream.session(), client.session, "the session lives on");
         client.stream = Some(stream);
@@ -281,6 +289,7 @@ fn polls_are_answered() {
         let wish = |after, session| Wish {
             namespace: namespace(),
             way: Way::Poll,
+            is_chunked: false,
             after,
             rooms: None,
             session,

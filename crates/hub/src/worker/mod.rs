@@ -29,6 +29,8 @@ pub struct Wish {
     pub namespace: Namespace,
     /// The transport.
     pub way: Way,
+    /// Whether an SSE stream shall carry HTTP/1.1's chunks already, because its carrier writes bytes as they are.
+    pub is_chunked: bool,
     /// Where to start.
     pub after: After,
     /// Rooms, if any were named; for a session that goes on they replace its own.

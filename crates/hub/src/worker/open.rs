@@ -6,15 +6,16 @@ use tricast_wire::Fault;
 use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
 
+use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::out::{Out, Parked, Pipe};
 use crate::poll::Waiting;
 use crate::session::Live;
 use crate::stream::Stream;
+use crate::way::Shape;
 use crate::worker::state::{Place, State, Subscriber};
 use crate::worker::{Hub, Wish};
-use crate::{Way, feeds::Feed};
 
 impl Hub {
     /// Opens a stream. Its first bytes are ready.
@@ -22,13 +23,15 @@ impl Hub {
     /// # Errors
     /// A [`Fault`] for a namespace that is not there, a full house, or a server that stops.
     pub fn open(&self, wish: &Wish) -> Result<Stream, Fault> {
-        let (key, session) = self.state.borrow_mut().open(wish, |way, sync, state| {
-            let mut opening = Vec::new();
-            if way == Way::Sse {
-                opening.extend_from_slice(&sse::retry(state.shared.limits.retry_ms));
-            }
-            opening.extend_from_slice(&notice_bytes(way, &Notice::Sync(sync)));
-            Out::Pipe(Pipe::new(Bytes::from(opening), state.second))
+        let (key, session) = self.state.borrow_mut().open(wish, |shape, sync, state| {
+            let sync = notice_bytes(shape, &Notice::Sync(sync));
+            let retry = sse::retry(state.shared.limits.retry_ms);
+            let opening = match shape {
+                Shape::Events => Bytes::from([&retry[..], &sync].concat()),
+                Shape::ChunkedEvents => Bytes::from([&sse::chunk(&retry)[..], &sync].concat()),
+                Shape::Frames | Shape::Answer => sync,
+            };
+            Out::Pipe(Pipe::new(opening, state.second))
         })?;
         Ok(Stream::new(self.clone(), key, session))
     }
@@ -56,7 +59,7 @@ impl State {
     fn open(
         &mut self,
         wish: &Wish,
-        out: impl FnOnce(Way, Sync, &Self) -> Out,
+        out: impl FnOnce(Shape, Sync, &Self) -> Out,
     ) -> Result<(Key, SessionId), Fault> {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
@@ -71,7 +74,8 @@ impl State {
             beat_secs,
         };
         let audience = local.audiences.enter(&interest.rooms.clone().unwrap_or_default());
-        let out = out(wish.way, sync, self);
+        let shape = Shape::of(wish.way, wish.is_chunked);
+        let out = out(shape, sync, self);
         let serial = self.next_serial();
         let key = Key { index: self.subscribers.vacant_key(), serial };
         let seat = self.locals[index].sit(audience, key.index);
@@ -79,6 +83,7 @@ impl State {
             serial,
             feed: index,
             way: wish.way,
+            shape,
             audience,
             seat,
             session,

@@ -122,13 +122,13 @@ impl State {
             }
             match &mut subscriber.out {
                 Out::Pipe(pipe) if pipe.is_free() => {
-                    pipe.fill(joined.get(subscriber.way), self.second);
+                    pipe.fill(joined.get(subscriber.shape), self.second);
                     delivered += joined.count() as u64;
                 }
                 Out::Pipe(_) => subscriber.place = Place::Behind(before),
                 Out::Parked(parked) if parked.is_answered() => {}
                 Out::Parked(parked) if parked.sync.is_none() && joined.count() <= parked.events_max => {
-                    parked.answer(joined.get(subscriber.way));
+                    parked.answer(joined.get(subscriber.shape));
                     delivered += joined.count() as u64;
                 }
                 Out::Parked(_) => {

@@ -83,9 +83,9 @@ impl State {
 
     fn stream_read(&self, key: Key, read: &Read<Encoded>) -> Bytes {
         self.shared.count_deliveries(read.entries.len() as u64);
-        let way = self.subscribers[key.index].way;
-        let gap = self.gap_notice(key, read).map(|notice| notice_bytes(way, &notice));
-        stream_bytes(way, gap, read.entries.iter())
+        let shape = self.subscribers[key.index].shape;
+        let gap = self.gap_notice(key, read).map(|notice| notice_bytes(shape, &notice));
+        stream_bytes(shape, gap, read.entries.iter())
     }
 
     /// Lets a subscriber look at the log, because something is there for it alone.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use slab::Slab;
 use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Namespace, Offset, Reason, SessionId};
 use tricast_wire::notice::{Close, Notice};
-use tricast_wire::{Fault, ws};
+use tricast_wire::{Fault, sse, ws};
 
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::mailbox::{Link, Mailbox, Order};
 use crate::out::{Out, Pipe};
+use crate::way::Shape;
 use crate::{Shared, Way};
 
 /// Where a subscriber stands.
@@ -30,6 +31,7 @@ pub(crate) struct Subscriber {
     pub(crate) serial: u64,
     pub(crate) feed: usize,
     pub(crate) way: Way,
+    pub(crate) shape: Shape,
     pub(crate) audience: AudienceKey,
     /// Its place in the audience's list of members.
     pub(crate) seat: usize,
@@ -207,9 +209,9 @@ impl State {
     /// Ends a subscriber: a stream after what it holds, a poll with an answer at once.
     pub(crate) fn end(&mut self, key: Key, close: &Close) {
         let Some(subscriber) = self.find(key) else { return };
-        let way = subscriber.way;
+        let shape = subscriber.shape;
         match &mut subscriber.out {
-            Out::Pipe(pipe) => pipe.end(last_bytes(way, close)),
+            Out::Pipe(pipe) => pipe.end(last_bytes(shape, close)),
             Out::Parked(_) => {
                 // A poll that is merely replaced is answered empty: its client has opened the next one itself.
                 let notices = if close.reason == Reason::Replaced {
@@ -223,13 +225,13 @@ impl State {
     }
 }
 
-/// The last bytes of a stream: the notice, and on a WebSocket the close frame.
-fn last_bytes(way: Way, close: &Close) -> bytes::Bytes {
-    let notice = notice_bytes(way, &Notice::Close(close.clone()));
-    if way != Way::Ws {
-        return notice;
+/// The last bytes of a stream: the notice, and then the close frame or the last chunk.
+fn last_bytes(shape: Shape, close: &Close) -> bytes::Bytes {
+    let mut last = notice_bytes(shape, &Notice::Close(close.clone())).to_vec();
+    match shape {
+        Shape::Frames => last.extend(ws::close_frame(close.reason.close_code(), close.reason.name())),
+        Shape::ChunkedEvents => last.extend_from_slice(sse::LAST_CHUNK),
+        Shape::Events | Shape::Answer => {}
     }
-    let mut last = notice.to_vec();
-    last.extend_from_slice(&ws::close_frame(close.reason.close_code(), close.reason.name()));
     bytes::Bytes::from(last)
 }

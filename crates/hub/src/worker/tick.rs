@@ -12,6 +12,7 @@ use crate::Way;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::out::Out;
+use crate::way::Shape;
 use crate::worker::state::{Local, Place, State};
 
 impl State {
@@ -37,7 +38,7 @@ impl State {
                     if unheard { "the client answers no ping" } else { "the client does not read" },
                 ));
             } else if subscriber.place == Place::Live && pipe.is_free() {
-                let feed = (subscriber.feed, subscriber.way);
+                let feed = (subscriber.feed, subscriber.shape);
                 let beat = beats.entry(feed).or_insert_with(|| beat(&self.locals[feed.0], feed.1));
                 pipe.fill(beat.clone(), self.second);
             }
@@ -48,9 +49,9 @@ impl State {
     }
 }
 
-fn beat(local: &Local, way: Way) -> Bytes {
-    let notice = notice_bytes(way, &Notice::Beat(local.cursor(local.head)));
-    if way != Way::Ws {
+fn beat(local: &Local, shape: Shape) -> Bytes {
+    let notice = notice_bytes(shape, &Notice::Beat(local.cursor(local.head)));
+    if shape != Shape::Frames {
         return notice;
     }
     Bytes::from([notice.as_ref(), &PING_FRAME].concat())

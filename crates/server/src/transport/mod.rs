@@ -23,6 +23,7 @@ pub(crate) fn wish(request: &HttpRequest, ctx: &Ctx, way: Way, query: &Query) ->
     Ok(Wish {
         namespace: namespace(request)?,
         way,
+        is_chunked: false,
         after: query.after(After::Tip)?,
         rooms: query.rooms(ctx.settings.publish.rooms_max)?,
         session: query.session()?,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use actix_web::http::Version;
+use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::{HttpRequest, HttpResponse};
 use futures::StreamExt as _;
 use tricast_hub::Way;
@@ -21,15 +22,18 @@ pub(crate) async fn sse(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, 
         let last = last.to_str().map_err(|_| Refusal::bad("Last-Event-ID", "not ASCII"))?;
         wish.after = parse_after("Last-Event-ID", last)?;
     }
+    // The hub's events are chunks already, made once for everybody. HTTP/1.0 knows none: there the body ends with the
+    // connection (RFC 9112, section 6.3). Later versions of HTTP have frames of their own.
+    wish.is_chunked = request.version() == Version::HTTP_11;
     let stream = ctx.hub.open(&wish)?;
-    let is_old = request.version() < Version::HTTP_11;
     let mut response = head();
-    if is_old {
+    if wish.is_chunked {
+        response.insert_header((TRANSFER_ENCODING, "chunked"));
+    } else {
         response.force_close();
     }
     let mut response = response.streaming(stream.map(Ok::<_, Infallible>));
-    // HTTP/1.0 knows no chunks: there the body ends with the connection (RFC 9112, section 6.3).
-    response.head_mut().no_chunking(is_old);
+    response.head_mut().no_chunking(true);
     Ok(response)
 }
 
