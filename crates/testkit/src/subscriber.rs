@@ -316,8 +316,14 @@ impl Subscriber {
     }
 
     /// Cuts the line as a network does: without a word.
+    ///
+    /// The poll that is parked by then may still be on its way. Were it to arrive after what goes on with the session,
+    /// it would take the session from it; so this waits until the server has done with it.
     #[must_use]
-    pub fn cut(self) -> Kept {
+    pub fn cut(mut self) -> Kept {
+        if self.lane == Lane::Poll {
+            self.is_ended_by_half_close();
+        }
         let Self { opening, cursor, sync, .. } = self;
         Kept { opening: opening.without("rooms"), cursor, session: sync.session }
     }
