@@ -73,7 +73,7 @@ impl Subscriber {
             cursor: String::new(),
             replies: 0,
         };
-        match subscriber.next() {
+        match subscriber.message() {
             Message::Sync(sync) => subscriber.sync = sync,
             other => panic!("{lane}: the first thing is {other:?}"),
         }
@@ -98,7 +98,7 @@ impl Subscriber {
         &self.sync.session
     }
 
-    /// Where it stands: the cursor of the last thing that [`Subscriber::next`] gave.
+    /// Where it stands: the cursor of the last thing that [`Subscriber::message`] gave.
     #[must_use]
     pub fn cursor(&self) -> &str {
         &self.cursor
@@ -131,7 +131,7 @@ impl Subscriber {
     /// # Panics
     /// If none comes.
     #[track_caller]
-    pub fn next(&mut self) -> Message {
+    pub fn message(&mut self) -> Message {
         let lane = self.lane;
         self.next_within(PATIENCE).unwrap_or_else(|| panic!("{lane}: nothing comes"))
     }
@@ -143,7 +143,7 @@ impl Subscriber {
     #[track_caller]
     pub fn next_news(&mut self) -> Message {
         loop {
-            match self.next() {
+            match self.message() {
                 Message::Beat(_) => {}
                 message => return message,
             }
@@ -186,7 +186,7 @@ impl Subscriber {
     /// If something else comes.
     #[track_caller]
     pub fn beat(&mut self) -> String {
-        match self.next() {
+        match self.message() {
             Message::Beat(cursor) => cursor,
             other => panic!("{}: a beat was expected, and {other:?} came", self.lane),
         }

@@ -1,6 +1,8 @@
 //! Who may know whom. The arrows of the workspace are read from `cargo metadata` and the sources, and held against
 //! one table.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, in its helpers too")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

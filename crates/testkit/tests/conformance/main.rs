@@ -3,6 +3,8 @@
 //! A test that concerns all three transports is one function of a [`Lane`](tricast_testkit::Lane) and runs on each:
 //! `cargo test -p tricast-testkit --test conformance sse` picks one transport, `… resume` one subject.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, in its helpers too")]
+
 /// One test on each of the three transports, named `<test>::poll`, `::sse` and `::ws`.
 macro_rules! on_each_lane {
     ($($name:ident),* $(,)?) => { $(

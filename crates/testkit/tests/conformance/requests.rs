@@ -229,3 +229,45 @@ fn noise_is_answered_and_forgotten() {
     }
     assert_eq!(server.get("/healthz").status, 200);
 }
+
+#[test]
+fn one_subscriber_too_many() {
+    let server = TestServer::with(&[("limits.subscribers_max", "3")]);
+    let mut open_ones: Vec<Subscriber> =
+        Lane::ALL.iter().map(|lane| Subscriber::open(&server, *lane, &Opening::new())).collect();
+    server.wait_for_subscribers(3);
+    for lane in Lane::ALL {
+        let answer = open(&server, lane, &format!("/v1/feeds/default/{lane}"), "");
+        check(&answer, 503, "too_many_connections", "limits.subscribers_max");
+        assert!(answer.header("retry-after").is_some_and(|secs| secs.parse::<u64>().is_ok()), "{answer:?}");
+    }
+    // Those that are there notice nothing, and a place that is given back is free.
+    drop(open_ones.pop());
+    server.wait_for_subscribers(2);
+    open_ones.push(Subscriber::open(&server, Lane::Ws, &Opening::new()));
+    server.wait_for_subscribers(3);
+    server.publish_all([1]);
+    open_ones.iter_mut().for_each(|subscriber| assert_eq!(subscriber.data(1), ["1"]));
+}
+
+/// A request head that does not come to its end is given up.
+#[test]
+fn a_head_that_never_ends() {
+    let server = TestServer::with(&[("server.request_timeout_ms", "200")]);
+    let mut connection = Connection::open(server.address()).unwrap();
+    connection.send("GET /v1/feeds/default/sse HTTP/1.1\r\nHost: te").unwrap();
+    let answer = connection.response(patience());
+    assert!(answer.as_ref().map_or(true, |answer| answer.status == 408), "{answer:?}");
+}
+
+/// Room names with every character of the grammar, and cursors and rooms that need escaping in a query.
+#[test]
+fn a_query_may_be_escaped() {
+    let server = TestServer::start();
+    let id = server.publish_all([1]).remove(0).replace('-', "%2D");
+    let opening = Opening::new().rooms("Az09._:@-%2Cb").after(&id).with("label", "a%3Ab");
+    let mut subscriber = Subscriber::open(&server, Lane::Sse, &opening);
+    server.publish_to("Az09._:@-", 2);
+    server.publish_to("b", 3);
+    assert_eq!(subscriber.data(2), ["2", "3"]);
+}

@@ -67,3 +67,32 @@ fn what_a_stalled_reader_misses_is_told(lane: Lane) {
     server.publish_all([1]);
     assert_eq!(stalled.event().offset(), COUNT + 1, "and it is live again");
 }
+
+/// A stream whose client takes nothing for `limits.stall_secs` is ended; nothing is left of it.
+#[test]
+fn a_stream_that_nobody_reads_is_ended() {
+    let server = TestServer::with(&[("limits.stall_secs", "1"), ("stream.beat_secs", "1")]);
+    let _stalled: Vec<Subscriber> = [Lane::Sse, Lane::Ws]
+        .iter()
+        .map(|lane| Subscriber::open_narrow(&server, *lane, &Opening::new()))
+        .collect();
+    server.wait_for_subscribers(2);
+    publish_much(&server);
+    server.wait_for_subscribers(0);
+}
+
+/// A WebSocket whose client reads but answers no ping is told why it ends.
+#[test]
+fn a_client_that_answers_no_ping_is_ended() {
+    let server = TestServer::with(&[("limits.stall_secs", "1"), ("stream.beat_secs", "1")]);
+    let mut mute = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    let mut answering = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    // Its answers to pings are sent where it reads, so it does not read; what came in the meantime is little.
+    while server.subscribers() == 2 {
+        assert!(matches!(answering.message(), Message::Beat(_)));
+    }
+    let (close, code) = mute.ending();
+    assert_eq!((close.reason.as_str(), close.retry.as_str(), code), ("slow_consumer", "yes", Some(4408)));
+    server.publish_all([1]);
+    assert_eq!(answering.data(1), ["1"]);
+}
