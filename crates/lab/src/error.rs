@@ -56,7 +56,7 @@ impl LabError {
     }
 
     /// Says what is wrong with a stored result.
-    pub(crate) fn result(path: &Path, detail: impl ToString) -> Self {
+    pub(crate) fn result(path: &Path, detail: &dyn std::fmt::Display) -> Self {
         Self::Result { path: path.to_owned(), detail: detail.to_string() }
     }
 }

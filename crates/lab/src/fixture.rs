@@ -90,7 +90,8 @@ fn base_us(transport: Transport, repetition: u32, half: u32) -> u64 {
 fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> LatencyVisit {
     let mut latency = Latency::new();
     (0..20_000_u64).for_each(|n| latency.record(base_us(transport, repetition, half) + n * n / 400_000));
-    let slice = |at: u32| Slice { at_ms: at * 250, p50_us: 400, p99_us: 900 + u64::from(at % 3) * 50, max_us: 1500 };
+    let slice =
+        |at: u32| Slice { at_ms: at * 250, p50_us: 400, p99_us: 900 + u64::from(at % 3) * 50, max_us: 1500 };
     LatencyVisit {
         cell: cell.to_owned(),
         transport,

@@ -65,7 +65,7 @@ fn has_type(wanted: &Value, value: &Value) -> bool {
 }
 
 fn faults(value: &Value) -> Vec<String> {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
     let mut faults = Vec::new();
     check(&schema, &schema, value, "run", &mut faults);
     faults
@@ -84,9 +84,21 @@ fn the_sample_fits_types_and_schema() {
 #[test]
 fn types_and_schema_refuse_the_same() {
     let sample: Value = serde_json::from_str(SAMPLE).unwrap();
-    let places = ["", "/scenario", "/environment", "/latency/0", "/latency/0/integrity", "/saturation/0", "/raw/0", "/memory/0", "/memory/0/points/0", "/doubts/0"];
+    let places = [
+        "",
+        "/scenario",
+        "/environment",
+        "/latency/0",
+        "/latency/0/integrity",
+        "/saturation/0",
+        "/raw/0",
+        "/memory/0",
+        "/memory/0/points/0",
+        "/doubts/0",
+    ];
     for place in places {
-        let fields: Vec<String> = sample.pointer(place).unwrap().as_object().unwrap().keys().cloned().collect();
+        let fields: Vec<String> =
+            sample.pointer(place).unwrap().as_object().unwrap().keys().cloned().collect();
         for field in fields.iter().map(String::as_str).chain(["stranger"]) {
             let mut changed = sample.clone();
             let object = changed.pointer_mut(place).unwrap().as_object_mut().unwrap();
@@ -97,7 +109,10 @@ fn types_and_schema_refuse_the_same() {
             let by_types = serde_json::from_value::<Run>(changed).is_err();
             // An absent optional value is read as none; the schema asks writers to say null.
             let optional = sample.pointer(place).unwrap()[field].is_null() || is_optional(place, field);
-            assert!(by_schema == by_types || optional && by_schema, "{place}/{field}: {by_schema} {by_types}");
+            assert!(
+                by_schema == by_types || optional && by_schema,
+                "{place}/{field}: {by_schema} {by_types}"
+            );
         }
     }
 }

@@ -200,7 +200,9 @@ impl Charts<'_> {
         let row = |cell: &&crate::result::CellRecord| {
             let value =
                 |t| p99(&cell.name, t).map_or(self.w.get("score.void").to_owned(), |f| self.ms(f.value));
-            std::iter::once(self.w.digits(f64::from(cell.rate), 0)).chain(self.transports().map(value)).collect()
+            std::iter::once(self.w.digits(f64::from(cell.rate), 0))
+                .chain(self.transports().map(value))
+                .collect()
         };
         let title = self.w.get("chart.rate.title").to_owned();
         Some(Chart {

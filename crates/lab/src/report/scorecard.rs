@@ -5,7 +5,7 @@ use super::metric;
 use super::text::Words;
 use crate::result::{Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Figure, Ranking, Subject, compare, first_cell, flights};
+use crate::summary::{Comparison, Figure, Ranking, Subject, compare, first_cell, flights};
 
 /// A row of the scorecard.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub(super) struct Row {
     pub(super) entries: Vec<Entry>,
     /// The noise as a percentage, or a dash.
     pub(super) noise: String,
-    pub(super) no_difference: bool,
+    /// What the ranking says where nobody is best alone; may be empty.
+    pub(super) remark: String,
 }
 
 /// One transport's entry in a row.
@@ -69,7 +70,18 @@ fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
         unit: metric::unit(subject.metric, w),
         entries: comparison.figures.iter().map(entry).collect(),
         noise: comparison.noise.map_or("–".to_owned(), |n| format!("±{}", w.percent((n - 1.0) * 100.0))),
-        no_difference: !counted && comparison.ranking == Ranking::NoDifference,
+        remark: if counted { String::new() } else { remark(&comparison, w) },
+    }
+}
+
+fn remark(comparison: &Comparison, w: Words) -> String {
+    match comparison.ranking {
+        Ranking::NoDifference => w.get("score.no_difference").to_owned(),
+        Ranking::Tied => {
+            let marks: Vec<&str> = comparison.leaders.iter().map(|t| metric::mark(*t)).collect();
+            format!("{} {}", marks.join(" "), w.get("score.tied"))
+        }
+        Ranking::Best(_) | Ranking::NotComparable => String::new(),
     }
 }
 

@@ -46,7 +46,8 @@ impl Scale {
     pub(super) fn ticks(self) -> Vec<f64> {
         if self.log {
             let decades = (self.high / self.low).log10();
-            let all = (0..=decades.ceil() as i32 + 1).flat_map(|d| round_steps(self.low * 10_f64.powi(d)).take(3));
+            let all =
+                (0..=decades.ceil() as i32 + 1).flat_map(|d| round_steps(self.low * 10_f64.powi(d)).take(3));
             let wanted = |v: &f64| decades < 2.2 || (v.log10() - v.log10().round()).abs() < 1e-6;
             let inside = |v: &f64| *v >= self.low * 0.9999 && *v <= self.high * 1.0001;
             return all.filter(|v| wanted(v) && inside(v)).collect();

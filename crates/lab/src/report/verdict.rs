@@ -5,7 +5,7 @@ use super::scorecard::cell_in_words;
 use super::text::Words;
 use crate::result::{Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Ranking, Subject, compare, figure, first_cell, flights, raw_cpu_us};
+use crate::summary::{Comparison, Ranking, Subject, compare, figure, first_cell, flights, raw_cpu_us};
 
 /// Below this nobody notices a difference, microseconds.
 const UNNOTICED_US: f64 = 10_000.0;
@@ -61,11 +61,24 @@ impl Verdict<'_> {
 
     fn latency(&self) -> String {
         let place = cell_in_words(self.run, first_cell(self.run), self.w);
-        let worst = Transport::ALL.iter().filter_map(|t| self.value(Metric::P99Us, *t)).fold(0.0, f64::max);
-        let all = Transport::ALL.iter().all(|t| self.value(Metric::P99Us, *t).is_some());
-        let tail = if all && worst < UNNOTICED_US { "verdict.unnoticed" } else { "verdict.noticed" };
-        let tail = self.w.fill(tail, &[("worst", &metric::printed(Metric::P99Us, worst, self.w))]);
+        let tail = self.tail();
         self.three("verdict.latency", Metric::P50Us, &[("place", &place), ("tail", &tail)])
+    }
+
+    /// What the 99th percentiles say about the difference between the transports.
+    fn tail(&self) -> String {
+        let comparison = compare(self.run, self.subject(Metric::P99Us));
+        let known = comparison.figures.iter().filter_map(|(_, figure)| figure.map(|f| f.value));
+        let (best, worst) = known.fold((f64::MAX, 0.0_f64), |range, v| (range.0.min(v), range.1.max(v)));
+        let key = match comparison.ranking {
+            _ if comparison.figures.iter().any(|(_, figure)| figure.is_none()) => "verdict.void",
+            Ranking::NotComparable => "verdict.void",
+            Ranking::NoDifference => "verdict.no_difference",
+            Ranking::Best(_) | Ranking::Tied if worst < UNNOTICED_US => "verdict.unnoticed",
+            Ranking::Best(_) | Ranking::Tied => "verdict.noticed",
+        };
+        let told = |us| metric::printed(Metric::P99Us, us, self.w);
+        self.w.fill(key, &[("best", &told(best)), ("worst", &told(worst))])
     }
 
     fn cost(&self) -> String {
@@ -122,21 +135,19 @@ impl Verdict<'_> {
         self.case(name, transports, section, because)
     }
 
-    /// The one that is best, or the preferred one where there is no measurable difference between it and the best.
+    /// The preferred one, with how it stands against the best.
     fn ranked(&self, name: &str, preferred: Transport, section: &'static str, subject: Subject<'_>) -> Case {
-        let ranking = compare(self.run, subject).ranking;
-        let (choice, tail) = match ranking {
-            Ranking::Best(best) if best == preferred => (best, "case.best"),
-            Ranking::Best(best) => (
-                preferred,
-                if self.is_small(subject, best, preferred) { "case.small" } else { "case.slower" },
-            ),
-            Ranking::NoDifference => (preferred, "case.no_difference"),
-            Ranking::NotComparable => (preferred, "case.unknown"),
+        let leaders = compare(self.run, subject).leaders;
+        let tail = match leaders.first() {
+            None => "case.unknown",
+            Some(_) if leaders == [preferred] => "case.best",
+            Some(_) if leaders.contains(&preferred) => "case.no_difference",
+            Some(leader) if self.is_small(subject, *leader, preferred) => "case.small",
+            Some(_) => "case.slower",
         };
         let tail = self.w.get(tail).to_owned();
         let because = self.three(&format!("case.{name}.because"), subject.metric, &[("tail", &tail)]);
-        self.case(name, &[choice], section, because)
+        self.case(name, &[preferred], section, because)
     }
 
     /// Whether two latencies differ by less than anybody notices.
@@ -165,6 +176,18 @@ impl Verdict<'_> {
         (sum.1 > 0).then(|| sum.0 / sum.1 as f64)
     }
 
+    /// Those that lead by a metric: one, some, or no difference.
+    fn leading(&self, name: &str, section: &'static str, subject: Subject<'_>, because: String) -> Case {
+        let Comparison { ranking, leaders, .. } = compare(self.run, subject);
+        let undecided = matches!(ranking, Ranking::NoDifference | Ranking::NotComparable);
+        let mut case = self.case(name, if undecided { &[] } else { &leaders }, section, because);
+        if ranking == Ranking::Tied {
+            let words: Vec<&str> = leaders.iter().map(|t| metric::transport(*t, self.w)).collect();
+            case.choice = words.join(self.w.get("case.or"));
+        }
+        case
+    }
+
     fn idle(&self) -> Case {
         let gib = |transport| {
             let kib = self.value(Metric::KibPerConnection, transport);
@@ -175,10 +198,7 @@ impl Verdict<'_> {
         let [poll, sse, websocket] = Transport::ALL.map(gib);
         let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
         let because = self.w.fill("case.idle.because", &values);
-        match compare(self.run, self.subject(Metric::KibPerConnection)).ranking {
-            Ranking::Best(best) => self.case("idle", &[best], "memory", because),
-            Ranking::NoDifference | Ranking::NotComparable => self.case("idle", &[], "memory", because),
-        }
+        self.leading("idle", "memory", self.subject(Metric::KibPerConnection), because)
     }
 
     /// An idle minute costs a poll its empty answers; a stream its beats, which are not measured apart.
@@ -209,9 +229,6 @@ impl Verdict<'_> {
         let values =
             [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str()), ("k", &k)];
         let because = self.w.fill("case.servers.because", &values);
-        match compare(self.run, subject).ranking {
-            Ranking::Best(best) => self.case("servers", &[best], "cpu", because),
-            Ranking::NoDifference | Ranking::NotComparable => self.case("servers", &[], "cpu", because),
-        }
+        self.leading("servers", "cpu", subject, because)
     }
 }

@@ -124,9 +124,9 @@ mod tests {
         let (mut left, mut right, mut both) = (Latency::new(), Latency::new(), Latency::new());
         for us in 1..2000_u64 {
             if us % 3 == 0 {
-                left.record(us * us)
+                left.record(us * us);
             } else {
-                right.record(us * us)
+                right.record(us * us);
             }
             both.record(us * us);
         }

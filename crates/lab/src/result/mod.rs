@@ -133,12 +133,12 @@ impl Run {
     /// A file that cannot be read, another format, an unknown or missing field.
     pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        let text = fs::read_to_string(&file).map_err(|e| LabError::result(&file, e))?;
-        let run: Self = serde_json::from_str(&text).map_err(|e| LabError::result(&file, e))?;
+        let text = fs::read_to_string(&file).map_err(|e| LabError::result(&file, &e))?;
+        let run: Self = serde_json::from_str(&text).map_err(|e| LabError::result(&file, &e))?;
         if run.format == FORMAT {
             Ok(run)
         } else {
-            Err(LabError::result(&file, format!("`format` is {}, but must be {FORMAT}", run.format)))
+            Err(LabError::result(&file, &format!("`format` is {}, but must be {FORMAT}", run.format)))
         }
     }
 
@@ -149,7 +149,9 @@ impl Run {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let file = folder.join(FILE);
         let half = folder.join("run.json.part");
-        let text = serde_json::to_string_pretty(self).map_err(|e| LabError::result(&file, e))?;
-        fs::write(&half, text).and_then(|()| fs::rename(&half, &file)).map_err(|e| LabError::result(&file, e))
+        let text = serde_json::to_string_pretty(self).map_err(|e| LabError::result(&file, &e))?;
+        fs::write(&half, text)
+            .and_then(|()| fs::rename(&half, &file))
+            .map_err(|e| LabError::result(&file, &e))
     }
 }

@@ -119,7 +119,7 @@ fn steps(scenario: &Scenario) -> u64 {
 
 fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run {
     let started = utc_now();
-    let stamp: String = started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let stamp: String = started.chars().filter(char::is_ascii_alphanumeric).collect();
     let cell = |cell: &scenario::Cell| CellRecord {
         name: cell.name.clone(),
         subscribers: cell.subscribers,

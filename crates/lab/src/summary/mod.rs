@@ -43,7 +43,9 @@ pub struct Figure {
 pub enum Ranking {
     /// One is better than every other by more than the noise, and the intervals do not touch.
     Best(Transport),
-    /// No such one.
+    /// Some are better than the others, but cannot be told apart from each other: see [`Comparison::leaders`].
+    Tied,
+    /// None can be told apart from the best.
     NoDifference,
     /// Fewer than two transports have a figure.
     NotComparable,
@@ -58,6 +60,8 @@ pub struct Comparison {
     pub noise: Option<f64>,
     /// Who is best, if anyone.
     pub ranking: Ranking,
+    /// The best, and all that cannot be told apart from it; empty where nothing can be compared.
+    pub leaders: Vec<Transport>,
 }
 
 impl Comparison {
@@ -87,24 +91,32 @@ pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     let noise = ratios
         .map(|ratio| ratio.max(1.0 / ratio))
         .fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))));
-    let ranking = rank(subject.metric, &figures, noise.unwrap_or(1.0));
-    Comparison { figures, noise, ranking }
+    let leaders = leaders(subject.metric, &figures, noise.unwrap_or(1.0));
+    let known = figures.iter().filter(|(_, figure)| figure.is_some()).count();
+    Comparison { ranking: rank(&leaders, known), leaders, figures, noise }
 }
 
-fn rank(metric: Metric, figures: &[(Transport, Option<Figure>)], noise: f64) -> Ranking {
-    let mut known: Vec<(Transport, Figure)> =
-        figures.iter().filter_map(|(t, f)| f.map(|f| (*t, f))).collect();
-    known.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
-    if metric.more_is_better() {
-        known.reverse();
+fn rank(leaders: &[Transport], known: usize) -> Ranking {
+    match leaders {
+        [] => Ranking::NotComparable,
+        [best] => Ranking::Best(*best),
+        all if all.len() == known => Ranking::NoDifference,
+        _ => Ranking::Tied,
     }
-    let [best, second, ..] = known.as_slice() else { return Ranking::NotComparable };
-    let (smaller, larger) = if metric.more_is_better() { (second.1, best.1) } else { (best.1, second.1) };
-    if larger.value > smaller.value * noise && larger.low > smaller.high {
-        Ranking::Best(best.0)
-    } else {
-        Ranking::NoDifference
-    }
+}
+
+/// The best, and those that differ from it by no more than the noise or with intervals that touch.
+fn leaders(metric: Metric, figures: &[(Transport, Option<Figure>)], noise: f64) -> Vec<Transport> {
+    let known: Vec<(Transport, Figure)> = figures.iter().filter_map(|(t, f)| f.map(|f| (*t, f))).collect();
+    let ordered = known.iter().map(|(_, figure)| *figure);
+    let by_value = |a: &Figure, b: &Figure| a.value.total_cmp(&b.value);
+    let best = if metric.more_is_better() { ordered.max_by(by_value) } else { ordered.min_by(by_value) };
+    let Some(best) = best.filter(|_| known.len() > 1) else { return Vec::new() };
+    let behind = |figure: &Figure| {
+        let (smaller, larger) = if metric.more_is_better() { (figure, &best) } else { (&best, figure) };
+        larger.value > smaller.value * noise && larger.low > smaller.high
+    };
+    known.iter().filter(|(_, figure)| !behind(figure)).map(|(transport, _)| *transport).collect()
 }
 
 /// All valid latencies of one cell and transport, merged; `None` where every visit is void.
@@ -152,7 +164,8 @@ mod tests {
 
     fn check(metric: Metric, values: [Option<Figure>; 3], noise: f64, expected: Ranking) {
         let figures: Vec<_> = Transport::ALL.into_iter().zip(values).collect();
-        assert_eq!(rank(metric, &figures, noise), expected);
+        let known = values.iter().flatten().count();
+        assert_eq!(rank(&leaders(metric, &figures, noise), known), expected);
     }
 
     #[test]
@@ -160,8 +173,9 @@ mod tests {
         let best = |transport| Ranking::Best(transport);
         check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 1.0), of(10.0, 1.0)], 1.1, best(Transport::Websocket));
         check(Metric::RawRatio, [of(30.0, 1.0), of(20.0, 1.0), of(10.0, 1.0)], 1.1, best(Transport::Poll));
-        check(Metric::P99Us, [of(30.0, 1.0), of(11.0, 0.1), of(10.0, 0.1)], 1.2, Ranking::NoDifference);
-        check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 6.0), of(10.0, 6.0)], 1.2, Ranking::NoDifference);
+        check(Metric::P99Us, [of(30.0, 1.0), of(11.0, 0.1), of(10.0, 0.1)], 1.2, Ranking::Tied);
+        check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 6.0), of(10.0, 6.0)], 1.2, Ranking::Tied);
+        check(Metric::P99Us, [of(11.0, 3.0), of(10.0, 3.0), of(10.0, 3.0)], 1.2, Ranking::NoDifference);
         check(Metric::P99Us, [None, None, of(10.0, 1.0)], 1.2, Ranking::NotComparable);
     }
 }
