@@ -81,18 +81,14 @@ fn a_stream_that_nobody_reads_is_ended() {
     server.wait_for_subscribers(0);
 }
 
-/// A WebSocket whose client reads but answers no ping is told why it ends.
+/// A WebSocket whose client answers no ping is told why it ends.
 #[test]
 fn a_client_that_answers_no_ping_is_ended() {
     let server = TestServer::with(&[("limits.stall_secs", "1"), ("stream.beat_secs", "1")]);
     let mut mute = Subscriber::open(&server, Lane::Ws, &Opening::new());
-    let mut answering = Subscriber::open(&server, Lane::Ws, &Opening::new());
-    // Its answers to pings are sent where it reads, so it does not read; what came in the meantime is little.
-    while server.subscribers() == 2 {
-        assert!(matches!(answering.message(), Message::Beat(_)));
-    }
+    // It answers pings where it reads, so it does not read.
+    server.wait_for_subscribers(1);
+    server.wait_for_subscribers(0);
     let (close, code) = mute.ending();
     assert_eq!((close.reason.as_str(), close.retry.as_str(), code), ("slow_consumer", "yes", Some(4408)));
-    server.publish_all([1]);
-    assert_eq!(answering.data(1), ["1"]);
 }
