@@ -214,7 +214,8 @@ impl Verdict<'_> {
             metric::printed(Metric::BytesPerDelivery, bytes * EMPTY_ANSWERS_PER_MINUTE, self.w)
         });
         let because = self.three("case.rare.because", Metric::BytesPerDelivery, &[("minute", &minute)]);
-        self.case("rare", &[], "bytes", because)
+        let choice = self.w.get("case.whichever").to_owned();
+        Case { choice, ..self.case("rare", &[], "bytes", because) }
     }
 
     fn servers(&self) -> Case {

@@ -17,10 +17,14 @@ pub(super) fn of(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f
     }
 }
 
-/// The second half over the first, for each repetition that has both: the same server against itself.
+/// The same server against itself: the second half over the first, for each repetition that has both. Memory is read
+/// once a repetition, so there it is each repetition over the one before.
 pub(super) fn half_ratios(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
     if matches!(subject.metric, Metric::Lost | Metric::Duplicated) {
         return Vec::new();
+    }
+    if subject.metric == Metric::KibPerConnection {
+        return of(run, subject, transport).windows(2).map(|pair| pair[1] / pair[0]).collect();
     }
     let ratio = |repetition| {
         let first = at(run, subject, transport, repetition, Some(0))?;
