@@ -136,7 +136,7 @@ pub(crate) struct DemoFlags {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Make each payload this long, in bytes, 64 to 65536; the page can change it.
-    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(64..=65536))]
+    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=65536))]
     pub(crate) payload: u32,
 }
 
@@ -262,6 +262,9 @@ pub(crate) struct LabReportFlags {
     /// The language of the scorecard, and of the report that is named at the end; both are written.
     #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
     pub(crate) lang: LanguageFlag,
+    /// Print the scorecard as a Markdown table and write nothing.
+    #[arg(long)]
+    pub(crate) table: bool,
     /// The run's folder.
     #[arg(default_value = LATEST_RUN)]
     pub(crate) run: PathBuf,

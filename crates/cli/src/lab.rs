@@ -15,6 +15,7 @@ const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
 pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     match command {
         LabCommand::Run(flags) => run(flags),
+        LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
             Ok(tricast_lab::role(&name, &arguments, &mut std::io::stdout().lock())?)
@@ -34,12 +35,23 @@ fn run(flags: LabRunFlags) -> anyhow::Result<()> {
     render(&done.path, flags.lang)
 }
 
-/// Writes the report, and shows the figures and where it is.
-fn render(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
-    let language = match language {
+fn meant(language: LanguageFlag) -> Language {
+    match language {
         LanguageFlag::En => Language::English,
         LanguageFlag::Fr => Language::French,
-    };
+    }
+}
+
+/// Shows the scorecard as a document takes it in.
+fn table(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
+    let run = tricast_lab::result::Run::read(folder)?;
+    write!(std::io::stdout().lock(), "{}", tricast_lab::table(&run, meant(language)))?;
+    Ok(())
+}
+
+/// Writes the report, and shows the figures and where it is.
+fn render(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
+    let language = meant(language);
     let reports = tricast_lab::report(folder, language)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}\n", tricast_lab::scorecard(&reports.run, language))?;
