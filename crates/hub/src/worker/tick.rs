@@ -22,6 +22,8 @@ impl State {
         self.shared.sweep();
         let beat_secs = self.shared.limits.beat_secs.max(1);
         let turn = self.second % beat_secs;
+        // A client is heard once a beat at the least, when it answers the ping; between two it may well be silent.
+        let silence_max = self.shared.limits.stall_secs.max(beat_secs);
         let mut beats = HashMap::new();
         let mut dead = Vec::new();
         for (index, subscriber) in &mut self.subscribers {
@@ -30,8 +32,7 @@ impl State {
                 continue;
             }
             let key = Key { index, serial: subscriber.serial };
-            let unheard =
-                subscriber.way == Way::Ws && self.second - pipe.heard_at > self.shared.limits.stall_secs;
+            let unheard = subscriber.way == Way::Ws && self.second - pipe.heard_at > silence_max;
             if unheard || pipe.stalled_secs(self.second) > self.shared.limits.stall_secs {
                 dead.push((
                     key,

@@ -92,3 +92,15 @@ fn a_client_that_answers_no_ping_is_ended() {
     let (close, code) = mute.ending();
     assert_eq!((close.reason.as_str(), close.retry.as_str(), code), ("slow_consumer", "yes", Some(4408)));
 }
+
+/// Where beats are further apart than a stall may last, a client that answers each ping is heard often enough.
+#[test]
+fn a_client_is_not_mute_between_two_pings() {
+    let server = TestServer::with(&[("limits.stall_secs", "1"), ("stream.beat_secs", "3")]);
+    let mut answering = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    for _ in 0..2 {
+        answering.beat();
+    }
+    server.publish_all([1]);
+    assert_eq!(answering.data(1), ["1"]);
+}
