@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tricast_testkit::{Connection, Lane, Message, Opening, Subscriber, TestServer, patience};
+use tricast_testkit::{Connection, Lane, Message, Opening, SseReader, Subscriber, TestServer, patience};
 
 on_each_lane!(a_cut_is_noticed_within_a_second, a_half_closed_client_is_ended, draining_tells_everybody);
 
@@ -119,4 +119,24 @@ fn the_end_is_bounded() {
     let took = server.wait_for_end();
     assert!(took < Duration::from_secs(15), "drain.max_secs is 1, and it took {took:?}");
     assert!(idle.is_ended(patience()).unwrap_or(true));
+}
+
+/// A stream that ends properly leaves the connection fit for the next request, or closed: never with bytes that a
+/// client would take for the next answer.
+#[test]
+fn after_a_stream_the_connection_is_whole() {
+    let server = TestServer::start();
+    let mut connection = Connection::open(server.address()).unwrap();
+    connection.send("GET /v1/feeds/default/sse HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    connection.head(patience()).unwrap();
+    let first = SseReader::default().next(&mut connection, patience()).unwrap().unwrap();
+    let Message::Sync(sync) = first.message() else { panic!("{first:?}") };
+    let _newer = Subscriber::open(&server, Lane::Ws, &Opening::new().session(&sync.session));
+    while connection.piece(patience()).unwrap().is_some() {}
+    assert_eq!(connection.held(), b"");
+    let next = connection.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").and_then(|()| {
+        let head = connection.response(patience())?;
+        Ok(head.status)
+    });
+    assert!(next.as_ref().map_or(true, |status| *status == 200), "{next:?}");
 }

@@ -271,3 +271,38 @@ fn a_query_may_be_escaped() {
     server.publish_to("b", 3);
     assert_eq!(subscriber.data(2), ["2", "3"]);
 }
+
+/// An answer to `HEAD` has no body, whatever its status: the next answer on the connection is read in its place.
+#[test]
+fn head_never_has_a_body() {
+    let server = TestServer::start();
+    let mut connection = Connection::open(server.address()).unwrap();
+    for path in
+        ["/v1/feeds/default/poll", "/v1/feeds/default/ws", "/v1/feeds/nowhere/sse", "/nothing", "/healthz"]
+    {
+        connection.send(format!("HEAD {path} HTTP/1.1\r\nHost: test\r\n\r\n")).unwrap();
+        assert_ne!(connection.head(patience()).unwrap().status, 101, "{path}");
+        let next = connection.exchange("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        assert_eq!((next.status, next.text()), (200, "ok\n"), "after {path}");
+    }
+}
+
+/// A client that asks first is told to go on, or is refused without sending its body.
+#[test]
+fn a_client_may_ask_before_it_sends() {
+    let server = TestServer::start();
+    let ask = |len: usize| {
+        format!(
+            "POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {len}\r\n\r\n"
+        )
+    };
+    let mut connection = Connection::open(server.address()).unwrap();
+    assert_eq!(connection.exchange(ask(10)).unwrap().status, 100);
+    assert_eq!(connection.exchange("{\"data\":1}").unwrap().status, 201);
+    let mut connection = Connection::open(server.address()).unwrap();
+    let mut answer = connection.exchange(ask(10 << 20)).unwrap();
+    if answer.status == 100 {
+        answer = connection.response(patience()).unwrap();
+    }
+    assert_eq!(answer.status, 413);
+}

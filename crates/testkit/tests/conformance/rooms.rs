@@ -84,10 +84,15 @@ fn a_late_join_starts_at_the_tip(lane: Lane) {
     let server = TestServer::start();
     server.publish_to("b", 1);
     let mut subscriber = Subscriber::open(&server, lane, &Opening::new().after("earliest"));
+    let (start, session) = (subscriber.cursor().to_owned(), subscriber.session().to_owned());
     server.publish_to("b", 2);
     subscriber.join(&["b"]);
     server.publish_to("b", 3);
     assert_eq!(until_mark(&server, &mut subscriber), ["3"]);
+    // Also where the session goes on from before it joined.
+    let _ = subscriber.cut();
+    let mut again = Subscriber::open(&server, lane, &Opening::new().after(&start).session(&session));
+    assert_eq!(again.data(2), ["3", MARK]);
 }
 
 fn put_replaces_the_rooms(lane: Lane) {
