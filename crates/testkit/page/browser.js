@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
-const BINARY = process.env.TRICAST_BIN ?? fileURLToPath(new URL('../../target/debug/tricast', import.meta.url));
+const BINARY = process.env.TRICAST_BIN ?? fileURLToPath(new URL('../../../target/debug/tricast', import.meta.url));
 const START_MS = 20_000;
 
 /** @returns {Promise<{url: string, stop: () => Promise<void>}>} */

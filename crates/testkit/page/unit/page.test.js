@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../static/js/page/figures.js';
-import { HOLES_MAX, Integrity } from '../../../static/js/page/integrity.js';
-import { Ledger } from '../../../static/js/page/ledger.js';
-import { Outage } from '../../../static/js/page/outage.js';
-import { sparkPaths } from '../../../static/js/page/spark.js';
-import { verdict } from '../../../static/js/page/verdict.js';
-import { Dissector } from '../../../static/js/page/wire.js';
+import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
+import { HOLES_MAX, Integrity } from '../../../../static/js/page/integrity.js';
+import { Ledger } from '../../../../static/js/page/ledger.js';
+import { Outage } from '../../../../static/js/page/outage.js';
+import { sparkPaths } from '../../../../static/js/page/spark.js';
+import { verdict } from '../../../../static/js/page/verdict.js';
+import { Dissector } from '../../../../static/js/page/wire.js';
 
 const id = (offset, epoch = 'k3f4a2bq') => `${epoch}-${offset}`;
 const bytes = (text) => new TextEncoder().encode(text);

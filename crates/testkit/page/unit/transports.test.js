@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { parseCursor } from '../../../static/js/tricast/cursor.js';
-import { fromCloseCode, fromNotice, fromResponse, readRetryAfter, REASONS } from '../../../static/js/tricast/reasons.js';
-import { SseParser } from '../../../static/js/tricast/sse.js';
+import { parseCursor } from '../../../../static/js/tricast/cursor.js';
+import { fromCloseCode, fromNotice, fromResponse, readRetryAfter, REASONS } from '../../../../static/js/tricast/reasons.js';
+import { SseParser } from '../../../../static/js/tricast/sse.js';
 
 function parse(...chunks) {
   const parser = new SseParser();

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { delayMs, BACKOFF } from '../../../static/js/tricast/backoff.js';
-import { Machine } from '../../../static/js/tricast/machine.js';
-import { fromNotice } from '../../../static/js/tricast/reasons.js';
+import { delayMs, BACKOFF } from '../../../../static/js/tricast/backoff.js';
+import { Machine } from '../../../../static/js/tricast/machine.js';
+import { fromNotice } from '../../../../static/js/tricast/reasons.js';
 
 const NETWORK = { reason: 'network', retry: 'yes' };
 const id = (offset, epoch = 'k3f4a2bq') => `${epoch}-${offset}`;
