@@ -71,7 +71,7 @@ test('after the network was cut every lane is back with nothing lost and nothing
     const before = await Promise.all(WAYS.map((way) => lane(page, way)));
     await page.click('.hero [data-act="cut-all"]');
     await Promise.all(WAYS.map((way) => reaches(page, way, 'down')));
-    assert.match(await page.textContent('[data-x="live"]').then(() => page.textContent('[data-x="cut-all"]')), /Network cut/);
+    assert.match(await page.textContent('[data-x="cut-all"]'), /^Network cut/);
     await Promise.all(WAYS.map((way, i) => stamped(page, way, before[i].serial)));
     for (const [i, way] of WAYS.entries()) {
       const now = await lane(page, way);
@@ -327,7 +327,7 @@ test('every control can be reached by Tab and shows that it has the focus', asyn
       const { name, outlined } = await page.evaluate(() => {
         const { activeElement: node } = document;
         return {
-          name: node.dataset.act ?? node.name ?? node.id,
+          name: node.dataset.act || node.name || node.id,
           outlined: node === document.body || getComputedStyle(node).outlineStyle !== 'none',
         };
       });
@@ -354,9 +354,9 @@ test('without scripts the page says what it is', async () => {
 
 test('the time from publish to paint at 50 events a second is printed', async (t) => {
   try {
-    await setSource({ rate: 50 });
     await visit({}, async (page) => {
-      await page.waitForTimeout(8000);
+      await setSource({ rate: 50 });
+      await page.waitForTimeout(15_000);
       const p99 = await page.getAttribute('[data-x="paint"]', 'data-p99');
       assert.ok(Number(p99) > 0);
       t.diagnostic(`publish to paint, p99 at 50 events/s: ${p99} ms`);
