@@ -107,6 +107,8 @@ impl ServerChild {
             }
         }
         command.env("TRICAST_NAMESPACES__DYNAMIC", "true");
+        // The load opens its connections before it needs them, and a busy machine may be long about it.
+        command.env("TRICAST_SERVER__REQUEST_TIMEOUT_MS", "120000");
         let (child, stdout) = start(&mut command, place)?;
         let (url, _) = listening(stdout)?;
         let address = url.strip_prefix("http://").unwrap_or(&url).trim_end_matches('/').parse();
