@@ -101,28 +101,29 @@ impl Shared {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Goes on with the session that was asked for, or starts another.
-    pub(crate) fn session(
+    /// Goes on with the session that was asked for, or starts another, and attaches its new subscriber.
+    ///
+    /// Both under one lock: a change of rooms between the two would find no subscriber to tell, and this subscriber
+    /// would go on with the rooms from before.
+    pub(crate) fn take_session(
         &self,
         wanted: Option<SessionId>,
         namespace: &Namespace,
         rooms: Option<&RoomSet>,
-    ) -> (Interest, SessionId, bool) {
+        live: Live,
+    ) -> (Interest, SessionId) {
         let mut sessions = lock(&self.sessions);
-        if let Some((interest, id)) = wanted.and_then(|id| Some((sessions.resume(id, namespace, rooms)?, id)))
-        {
-            return (interest, id, true);
-        }
-        let id = random_session();
-        let interest = Interest::of(id, rooms.cloned().unwrap_or_default());
-        sessions.start(id, namespace.clone(), interest.clone(), self.limits.sessions_max);
-        (interest, id, false)
-    }
-
-    pub(crate) fn attach(&self, id: SessionId, live: Live) {
-        if let Some(old) = lock(&self.sessions).attach(id, live) {
+        let resumed = wanted.and_then(|id| Some((sessions.resume(id, namespace, rooms)?, id)));
+        let (interest, id) = resumed.unwrap_or_else(|| {
+            let id = random_session();
+            let interest = Interest::of(id, rooms.cloned().unwrap_or_default());
+            sessions.start(id, namespace.clone(), interest.clone(), self.limits.sessions_max);
+            (interest, id)
+        });
+        if let Some(old) = sessions.attach(id, live) {
             old.mailbox.order(Order::End(old.key, Reason::Replaced));
         }
+        (interest, id)
     }
 
     pub(crate) fn detach(&self, id: SessionId, key: Key) {

@@ -63,7 +63,10 @@ impl State {
     ) -> Result<(Key, SessionId), Fault> {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
-        let (interest, session, _) = self.shared.session(wish.session, &wish.namespace, wish.rooms.as_ref());
+        let key = Key { index: self.subscribers.vacant_key(), serial: self.next_serial() };
+        let live = Live { mailbox: std::sync::Arc::clone(&self.mailbox), key };
+        let (interest, session) =
+            self.shared.take_session(wish.session, &wish.namespace, wish.rooms.as_ref(), live);
         let local = &mut self.locals[index];
         let start = local.feed.start(wish.after);
         let beat_secs = self.shared.limits.beat_secs;
@@ -76,11 +79,9 @@ impl State {
         let audience = local.audiences.enter(&interest.rooms.clone().unwrap_or_default());
         let shape = Shape::of(wish.way, wish.is_chunked);
         let out = out(shape, sync, self);
-        let serial = self.next_serial();
-        let key = Key { index: self.subscribers.vacant_key(), serial };
         let seat = self.locals[index].sit(audience, key.index);
         self.subscribers.insert(Subscriber {
-            serial,
+            serial: key.serial,
             feed: index,
             way: wish.way,
             shape,
@@ -101,7 +102,6 @@ impl State {
     fn enlist(&mut self, index: usize, key: Key, wish: &Wish) {
         let session = self.subscribers[key.index].session;
         self.locals[index].by_session.insert(session, key);
-        self.shared.attach(session, Live { mailbox: std::sync::Arc::clone(&self.mailbox), key });
         let feed: &Feed = &self.locals[index].feed;
         feed.enter(wish.way);
         tracing::debug!(

@@ -10,6 +10,7 @@ on_each_lane!(
     a_late_join_starts_at_the_tip,
     put_replaces_the_rooms,
     a_refused_change_changes_nothing,
+    a_join_at_the_moment_of_opening,
     except_leaves_one_out,
     to_reaches_one_alone,
 );
@@ -124,6 +125,29 @@ fn a_refused_change_changes_nothing(lane: Lane) {
     server.publish_to("c", 1);
     server.publish_to("a", 2);
     assert_eq!(until_mark(&server, &mut subscriber), ["2"]);
+}
+
+/// A join that is answered while its session is being opened again, by another worker, holds for that opening too.
+fn a_join_at_the_moment_of_opening(lane: Lane) {
+    const ROUNDS: usize = 400;
+    let server = TestServer::start();
+    let first = Subscriber::open(&server, Lane::Poll, &Opening::new());
+    let session = first.cut().session;
+    let target = format!("/v1/feeds/default/sessions/{session}/rooms");
+    for round in 0..ROUNDS {
+        let room = format!("room-{round}");
+        let opening = Opening::new().session(&session).after(&server.tip());
+        let join = format!("{{\"join\":[\"{room}\"],\"leave\":[\"room-{}\"]}}", round.wrapping_sub(1));
+        let mut subscriber = std::thread::scope(|scope| {
+            let joining = scope.spawn(|| server.request("PATCH", &target, "", &join).status);
+            let subscriber = Subscriber::open(&server, lane, &opening);
+            assert_eq!(joining.join().unwrap(), 200);
+            subscriber
+        });
+        server.publish_to(&room, round);
+        assert_eq!(until_mark(&server, &mut subscriber), [round.to_string()], "round {round}");
+        let _ = subscriber.cut();
+    }
 }
 
 /// `except` and `to` hold live, when its session goes on, and for a stranger who reads the history.
