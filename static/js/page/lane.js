@@ -251,10 +251,14 @@ export class Lane {
     this.#settle();
   }
 
-  /** Once a frame. @returns {boolean} whether rows were written */
-  paint() {
+  /**
+   * Once a frame.
+   * @param {number} now
+   * @returns {boolean} whether rows were written
+   */
+  paint(now) {
     if (this.#outage.active) this.#away();
-    return this.#log.paint();
+    return this.#log.paint(now);
   }
 
   #show() {

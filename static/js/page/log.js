@@ -3,6 +3,12 @@
 import { millis, number, timeText } from './words.js';
 
 const ROWS = 50;
+// Rows light up only as long as an eye can follow them: above that the light would be the whole list, painted anew in
+// every frame.
+const CALM_MS = 150;
+// Characters; what is longer ends in an ellipsis.
+const TYPE_SHOWN = 20;
+const TEXT_SHOWN = 64;
 
 /**
  * @typedef {object} Row
@@ -24,6 +30,7 @@ export class Log {
   #fresh = [];
   #total = 0;
   #flip = false;
+  #painted = 0;
   #words;
 
   /** @param {{list: Element, more: Element, empty: HTMLElement, words: {first: string, replayed: string, more: (count: number) => string}}} parts */
@@ -32,6 +39,8 @@ export class Log {
     this.#more = more;
     this.#empty = empty;
     this.#words = words;
+    const panel = list.closest('.panel');
+    panel.addEventListener('scroll', () => panel.toggleAttribute('data-scrolled', panel.scrollTop > 0), { passive: true });
   }
 
   /** @param {Row} row */
@@ -42,13 +51,18 @@ export class Log {
     if (this.#fresh.length > ROWS * 4) this.#fresh.splice(0, this.#fresh.length - ROWS);
   }
 
-  /** Shows what came since the last frame, newest on top. @returns {boolean} whether anything changed */
-  paint() {
+  /**
+   * Shows what came since the last frame, newest on top.
+   * @param {number} now
+   * @returns {boolean} whether anything changed
+   */
+  paint(now) {
     if (this.#fresh.length === 0) return false;
     const rows = this.#fresh.slice(-ROWS);
     this.#fresh.length = 0;
     this.#empty.hidden = true;
-    const calm = rows.length <= 3;
+    const calm = now - this.#painted >= CALM_MS;
+    this.#painted = now;
     this.#flip = !this.#flip;
     for (const row of rows) {
       const node = this.#list.children.length < ROWS ? blank() : this.#list.lastElementChild;
@@ -72,6 +86,8 @@ function blank() {
   return node;
 }
 
+const short = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
+
 function fill(node, row, words) {
   const [time, n, type, text, gap] = node.children;
   node.dataset.id = row.id;
@@ -79,7 +95,7 @@ function fill(node, row, words) {
   node.toggleAttribute('data-own', row.own);
   time.textContent = timeText(row.epochMs);
   n.textContent = `#${number(row.n)}`;
-  type.textContent = row.type;
-  text.textContent = row.text;
+  type.textContent = short(row.type, TYPE_SHOWN);
+  text.textContent = short(row.text, TEXT_SHOWN);
   gap.textContent = row.replayed ? words.replayed : row.gap === 0 ? words.first : `+${millis(row.gap)} ms`;
 }

@@ -87,9 +87,9 @@ async function start() {
     '/': () => send.focus(),
     '?': open,
   });
-  frames(() => {
-    const written = lanes.map((lane) => lane.paint()).some(Boolean);
-    race.paint(performance.now());
+  frames((now) => {
+    const written = lanes.map((lane) => lane.paint(now)).some(Boolean);
+    race.paint(now);
     send.paint();
     if (written) paintClock.frame();
   });
@@ -162,7 +162,7 @@ const tried = (promise) => promise.catch(() => {});
 
 function frames(paint) {
   const frame = () => {
-    paint();
+    paint(performance.now());
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
