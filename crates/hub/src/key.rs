@@ -1,6 +1,6 @@
 //! The name of a subscriber within its worker.
 
-/// Names a subscriber for as long as it is there; a slot that is used again gets another serial number.
+/// Names a subscriber for as long as it is there. No other one of the process ever has its serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) index: usize,

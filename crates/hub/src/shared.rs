@@ -26,6 +26,7 @@ pub struct Shared {
     sessions: Mutex<Sessions>,
     mailboxes: Mutex<Vec<Arc<Mailbox>>>,
     subscribers: AtomicUsize,
+    serials: AtomicU64,
     deliveries: AtomicU64,
     draining: AtomicBool,
     swept_at: AtomicU64,
@@ -45,6 +46,7 @@ impl Shared {
             sessions: Mutex::default(),
             mailboxes: Mutex::default(),
             subscribers: AtomicUsize::new(0),
+            serials: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             swept_at: AtomicU64::new(0),
@@ -94,6 +96,12 @@ impl Shared {
             return Err(Fault::new(Reason::TooManyConnections, detail));
         }
         Ok(())
+    }
+
+    /// Numbers the subscribers of all workers: a session that moves to another worker must be able to tell its new
+    /// subscriber from the old one.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serials.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Gives a subscriber's place back.

@@ -63,7 +63,7 @@ impl State {
     ) -> Result<(Key, SessionId), Fault> {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
-        let key = Key { index: self.subscribers.vacant_key(), serial: self.next_serial() };
+        let key = Key { index: self.subscribers.vacant_key(), serial: self.shared.next_serial() };
         let live = Live { mailbox: std::sync::Arc::clone(&self.mailbox), key };
         let (interest, session) =
             self.shared.take_session(wish.session, &wish.namespace, wish.rooms.as_ref(), live);

@@ -94,7 +94,6 @@ pub(crate) struct State {
     pub(crate) subscribers: Slab<Subscriber>,
     pub(crate) locals: Vec<Local>,
     by_name: HashMap<Namespace, usize>,
-    serial: u64,
     /// Seconds since the hub was started.
     pub(crate) second: u64,
 }
@@ -107,7 +106,6 @@ impl State {
             subscribers: Slab::new(),
             locals: Vec::new(),
             by_name: HashMap::new(),
-            serial: 0,
             second: 0,
         }
     }
@@ -139,11 +137,6 @@ impl State {
         });
         self.by_name.insert(namespace.clone(), index);
         Ok(index)
-    }
-
-    pub(crate) fn next_serial(&mut self) -> u64 {
-        self.serial += 1;
-        self.serial
     }
 
     pub(crate) fn find(&mut self, key: Key) -> Option<&mut Subscriber> {
