@@ -4,7 +4,7 @@
 const NOTICED_MS = 10;
 const SAME_RATIO = 1.15;
 /** Fewer events than this in the window are no ground for a sentence. */
-const EVENTS_MIN = 5;
+const EVENTS_MIN = 10;
 
 /**
  * @typedef {{way: string, name: string, p50: number | null, each: number | null, events: number}} LaneFigures
