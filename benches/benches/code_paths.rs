@@ -1,7 +1,5 @@
 //! The steps between a publish and a socket, one by one.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::hint::black_box;
 
 use bytes::Bytes;
@@ -57,7 +55,7 @@ fn encode(criterion: &mut Criterion) {
     let ways: [Way; 2] = [("join ten for sse", Encoded::sse), ("join ten for ws", Encoded::frame)];
     for (name, way) in ways {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| events.iter().flat_map(way).collect::<Vec<u8>>())
+            bencher.iter(|| events.iter().flat_map(way).collect::<Vec<u8>>());
         });
     }
     group.bench_function("join ten for poll", |bencher| {

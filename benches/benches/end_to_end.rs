@@ -4,8 +4,6 @@
 //! Server and client share this process and this machine, so the figures show the order of things and catch a
 //! regression; what a transport costs is the lab's to say.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

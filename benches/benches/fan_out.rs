@@ -1,8 +1,6 @@
 //! A fan-out step: one event is published, one pass is made, and every subscriber's carrier takes its bytes.
 //! There is no socket here, so this is what the hub itself costs.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

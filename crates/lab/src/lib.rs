@@ -7,7 +7,7 @@
 //! What it is not: a client for use (that is `tricast-client`), a benchmark of code paths (those are in `benches/`),
 //! or a test of correctness. It finds lost and doubled events only in order to void the figures they would spoil.
 //!
-//! Start reading at [`run()`], then [`result::Run`], then [`summary::summarise`].
+//! Start reading at [`run()`], then [`result::Run`], then [`summary`].
 //!
 //! Invariants:
 //! 1. No figure without integrity: a visit in which an event was lost, doubled or came too early is void.
