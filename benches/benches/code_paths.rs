@@ -91,5 +91,9 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, publish, encode, read);
+criterion_group! {
+    name = benches;
+    config = tricast_benches::short();
+    targets = publish, encode, read
+}
 criterion_main!(benches);

@@ -127,5 +127,9 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, end_to_end, decode);
+criterion_group! {
+    name = benches;
+    config = tricast_benches::short();
+    targets = end_to_end, decode
+}
 criterion_main!(benches);

@@ -1,14 +1,22 @@
 //! Inputs that the benchmarks share. What is measured stands in `benches/`; this holds the same events for all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use criterion::Criterion;
 use tricast_feed::{
     Addressing, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet,
     SessionId,
 };
 use tricast_hub::{Batch, Feeds, Limits, MemoryEngine, Shared, system_now};
 use tricast_wire::event::{Encoded, Prepared};
+
+/// Times that keep the whole of `make bench` within minutes.
+#[must_use]
+pub fn short() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
+}
 
 /// The size of an event's `data`, in bytes: what the lab's quick scenario uses, too.
 pub const PAYLOAD_BYTES: usize = 256;
