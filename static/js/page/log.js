@@ -6,6 +6,9 @@ const ROWS = 50;
 // Rows light up only as long as an eye can follow them: above that the light would be the whole list, painted anew in
 // every frame.
 const CALM_MS = 150;
+// More rows than this in one frame nobody reads: they are shown some fifteen times a second, and the lanes get the time.
+const CROWD = 10;
+const CROWD_MS = 66;
 // Characters; what is longer ends in an ellipsis.
 const TYPE_SHOWN = 20;
 const TEXT_SHOWN = 64;
@@ -58,6 +61,7 @@ export class Log {
    */
   paint(now) {
     if (this.#fresh.length === 0) return false;
+    if (this.#fresh.length > CROWD && now - this.#painted < CROWD_MS) return false;
     const rows = this.#fresh.slice(-ROWS);
     this.#fresh.length = 0;
     this.#empty.hidden = true;
