@@ -34,8 +34,18 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
                         .default_service(only("PATCH, PUT")),
                 ),
         )
-        .service(web::resource("/healthz").get(health::live).default_service(only("GET")))
-        .service(web::resource("/readyz").get(health::ready).default_service(only("GET")))
+        .service(
+            web::resource("/healthz")
+                .get(health::live)
+                .route(web::head().to(health::live))
+                .default_service(only("GET, HEAD")),
+        )
+        .service(
+            web::resource("/readyz")
+                .get(health::ready)
+                .route(web::head().to(health::ready))
+                .default_service(only("GET, HEAD")),
+        )
         .service(web::redirect("/report", "/report/"))
         .service(
             web::resource(["/report/", "/report/{file}"]).get(report::report).default_service(only("GET")),

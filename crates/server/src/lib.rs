@@ -16,6 +16,7 @@
 //! 3. Without authentication nothing but loopback is served, unless it was asked for in so many words.
 
 mod app;
+mod cors;
 mod ctx;
 pub mod demo;
 mod health;

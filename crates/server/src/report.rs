@@ -17,10 +17,10 @@ const FILES: [(&str, &str); 7] = [
     ("report.html", "text/html; charset=utf-8"),
     ("report.fr.html", "text/html; charset=utf-8"),
     ("report.md", "text/markdown; charset=utf-8"),
+    ("report.fr.md", "text/markdown; charset=utf-8"),
     ("run.json", "application/json"),
-    ("cells.csv", "text/csv; charset=utf-8"),
-    ("latency.csv", "text/csv; charset=utf-8"),
-    ("assertions.csv", "text/csv; charset=utf-8"),
+    ("figures.csv", "text/csv; charset=utf-8"),
+    ("visits.csv", "text/csv; charset=utf-8"),
 ];
 
 /// `GET /report/` and `GET /report/{file}`.

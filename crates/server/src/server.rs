@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, dev};
 use tricast_feed::Millis;
 use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
-use crate::app;
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
 use crate::pages;
 use crate::settings::Settings;
+use crate::{app, cors};
 
 /// How long the listener's queue of connections is that wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -49,7 +50,7 @@ impl Server {
         let server = HttpServer::new(move || {
             let ctx = Ctx { hub: Hub::start(&state), settings: Arc::clone(&settings) };
             let desk = routed.clone();
-            App::new().app_data(ctx).configure(move |routes| {
+            App::new().app_data(ctx).wrap(from_fn(cors::share)).configure(move |routes| {
                 if let Some(desk) = desk {
                     pages::configure(routes);
                     demo::configure(routes, desk);

@@ -142,6 +142,26 @@ fn another_sites_page_is_kept_out(lane: Lane) {
     assert_eq!(server.state()["last"], 0);
 }
 
+/// A listed origin's page must be able to read what it is answered (WHATWG Fetch, section 3.3).
+#[test]
+fn a_listed_origin_may_read_answers() {
+    let server = TestServer::with(&[("origins.allowed", "https://app.example")]);
+    let listed = "Origin: https://app.example\r\n";
+    let answer = server.request("GET", "/v1/feeds/default", listed, "");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(answer.header("vary"), Some("origin"));
+    let asking = "Access-Control-Request-Method: POST\r\n";
+    let preflight = server.request("OPTIONS", "/v1/feeds/default/events", &format!("{listed}{asking}"), "");
+    assert_eq!(preflight.status, 204);
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("idempotency-key"));
+    let foreign = format!("Origin: https://evil.example\r\n{asking}");
+    let refused = server.request("OPTIONS", "/v1/feeds/default/events", &foreign, "");
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (405, None));
+    let own = server.request("GET", "/v1/feeds/default", "Origin: http://test\r\n", "");
+    assert_eq!((own.status, own.header("access-control-allow-origin")), (200, None));
+}
+
 fn a_method_that_it_does_not_have(lane: Lane) {
     let server = TestServer::start();
     let allowed = if lane == Lane::Sse { "GET, HEAD" } else { "GET" };
@@ -160,8 +180,8 @@ fn the_other_paths_methods() {
         ("/v1/feeds/default", "GET"),
         ("/v1/feeds/default/events", "GET, POST"),
         (session, "PATCH, PUT"),
-        ("/healthz", "GET"),
-        ("/readyz", "GET"),
+        ("/healthz", "GET, HEAD"),
+        ("/readyz", "GET, HEAD"),
     ] {
         let answer = server.request("DELETE", path, "", "");
         check(&answer, 405, "bad_request", "method: DELETE");
