@@ -23,6 +23,8 @@ pub struct Limits {
     pub pass_bytes_max: usize,
     /// Bytes that a subscriber who is behind reads from the log at once.
     pub read_bytes_max: usize,
+    /// Bytes of the log that one answer to a poll takes; the rest comes with the next one.
+    pub answer_bytes_max: usize,
     /// Answers to commands that wait to be written on one WebSocket; a client that does not read is not read from.
     pub replies_max: usize,
     /// How long an idempotency key is remembered.
@@ -47,6 +49,7 @@ impl Default for Limits {
             pass_events_max: 1024,
             pass_bytes_max: 1 << 20,
             read_bytes_max: 64 << 10,
+            answer_bytes_max: 4 << 20,
             replies_max: 64,
             idempotency_window: Duration::from_secs(300),
             idempotency_keys_max: 100_000,

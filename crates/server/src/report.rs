@@ -48,6 +48,11 @@ fn missing(detail: String) -> Refusal {
     Refusal::new(Reason::NotFound, detail)
 }
 
+/// Whether there is a report to be shown.
+pub(crate) fn is_there(dir: &Path) -> bool {
+    newest(dir).is_ok_and(|run| run.join("report.html").is_file())
+}
+
 /// The folder of the newest run: `latest`, or the last by name, since names begin with the time.
 fn newest(dir: &Path) -> std::io::Result<PathBuf> {
     let latest = dir.join("latest");

@@ -49,7 +49,6 @@ impl State {
 
     /// Reads once from the log, up to the head and not beyond.
     fn catch_up(&mut self, key: Key, events_max: usize) -> Progress {
-        let bytes = self.shared.limits.read_bytes_max;
         let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
         else {
             return Progress::Nothing;
@@ -57,6 +56,10 @@ impl State {
         let Place::Behind(offset) = subscriber.place else { return Progress::Nothing };
         let local = &mut self.locals[subscriber.feed];
         if offset < local.head {
+            let bytes = match subscriber.out {
+                Out::Pipe(_) => self.shared.limits.read_bytes_max,
+                Out::Parked(_) => self.shared.limits.answer_bytes_max,
+            };
             let limit = ReadLimit { events: events_max, bytes };
             let read = local.feed.read(offset, local.head, &subscriber.interest, limit);
             subscriber.place = Place::Behind(read.upto);

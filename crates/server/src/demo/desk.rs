@@ -42,6 +42,7 @@ pub(super) struct State {
     server: ServerState,
     now: String,
     limits: LimitsState,
+    report: bool,
 }
 
 /// What the source is doing.
@@ -113,8 +114,10 @@ impl Desk {
     }
 
     /// Everything that the page shows about the server.
-    pub(super) fn state(&self) -> State {
+    /// What the page shows; `report` tells whether there is a report to link to.
+    pub(super) fn state(&self, report: bool) -> State {
         State {
+            report,
             source: self.source_state(),
             server: self.server_state(),
             now: text::time(self.shared.now()),

@@ -42,7 +42,7 @@ fn at(path: &'static str, method: &'static str, route: Route) -> Resource {
 
 async fn state(desk: Data<Desk>, request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
     allow(&request, &ctx, &[])?;
-    Ok(json(&desk.state()))
+    Ok(json(&desk.state(crate::report::is_there(&ctx.settings.report_dir))))
 }
 
 async fn change_source(

@@ -278,6 +278,7 @@ impl Reader {
             pass_events_max: self.number("limits.pass_events_max", 1, 100_000),
             pass_bytes_max: self.number("limits.pass_bytes_max", 1024, most),
             read_bytes_max: self.number("limits.read_bytes_max", 1024, most),
+            answer_bytes_max: self.number("limits.answer_bytes_max", 1024, most),
             replies_max: self.number("limits.replies_max", 1, 10_000),
             idempotency_window: self.seconds("publish.idempotency_window_secs", 1, 86_400),
             idempotency_keys_max: self.number("publish.idempotency_keys_max", 1, most),

@@ -50,6 +50,7 @@ pub fn keys() -> &'static [Key] {
         "limits.pass_events_max" = "1024" : "events that one fan-out pass joins, 1 to 100000";
         "limits.pass_bytes_max" = "1048576" : "bytes that one fan-out pass takes from the log, 1024 or more";
         "limits.read_bytes_max" = "65536" : "bytes that a subscriber who is behind reads from the log at once, 1024 or more";
+        "limits.answer_bytes_max" = "4194304" : "bytes of the log that one answer to a poll takes; the rest comes with the next one; 1024 or more";
         "drain.rate" = "2000" : "streams ended a second when the server stops, 1 or more";
         "drain.max_secs" = "10" : "the longest that stopping may take, in seconds, 1 to 600";
         "report.dir" = "\"target/tricast/runs\"" : "where the runs are whose newest report is shown at /report/";

@@ -68,6 +68,16 @@ fn wait_and_max_have_their_ranges() {
     }
 }
 
+/// An answer was once cut at the 64 KiB that a stream reads at a time: a poll at a high rate could never catch up.
+#[test]
+fn one_answer_holds_everything_that_is_pending() {
+    let server = TestServer::start();
+    let batch: Vec<String> = (0..400).map(|_| format!("{{\"data\":\"{}\"}}", "x".repeat(1000))).collect();
+    assert_eq!(server.post("", &format!("[{}]", batch.join(","))).status, 201);
+    let answer = ask(&server, "wait=0&after=earliest", "");
+    assert_eq!(answer.json()["events"].as_array().unwrap().len(), 400);
+}
+
 #[test]
 fn max_pages_through_what_is_pending() {
     let server = TestServer::start();
