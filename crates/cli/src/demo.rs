@@ -27,6 +27,10 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     let mut settings = settings(flags.serve)?;
     log_to_stderr(&settings)?;
     let listen = std::mem::replace(&mut settings.listen, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    if !listen.ip().is_loopback() {
+        // The tap is asked under any name there; the server behind it must not mind.
+        settings.hosts.push("*".to_owned());
+    }
     let network = Arc::new(Tapped::default());
     let parts = DemoParts {
         network: Arc::<Tapped>::clone(&network),

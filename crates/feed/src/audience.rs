@@ -99,6 +99,11 @@ impl Audiences {
         found.truncate(kept);
     }
 
+    /// Every audience that has members.
+    pub fn keys(&self) -> impl Iterator<Item = AudienceKey> {
+        self.by_set.values().copied()
+    }
+
     /// How many audiences have members.
     #[must_use]
     pub fn len(&self) -> usize {

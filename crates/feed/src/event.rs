@@ -27,6 +27,14 @@ pub struct Addressing {
     pub to: Option<SessionId>,
 }
 
+impl Addressing {
+    /// Whether it is for everybody of the namespace, save perhaps one session.
+    #[must_use]
+    pub fn is_broadcast(&self) -> bool {
+        self.rooms.is_empty() && self.to.is_none()
+    }
+}
+
 /// An event before it has a place: what the publisher gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {

@@ -115,6 +115,19 @@ impl Feed {
         lock(&self.log).read(after, upto, interest, limit)
     }
 
+    /// A page of history: where it starts, what was read, and the newest offset, all of one moment.
+    pub fn page(
+        &self,
+        after: After,
+        interest: &Interest,
+        limit: ReadLimit,
+    ) -> (Start, Read<Encoded>, Offset) {
+        let log = lock(&self.log);
+        let start = log.start(after);
+        let read = log.read(start.offset, log.last(), interest, limit);
+        (start, read, log.last())
+    }
+
     /// Looks at the log under its lock.
     pub(crate) fn with_log<T>(&self, look: impl FnOnce(&Log<Encoded>) -> T) -> T {
         look(&lock(&self.log))

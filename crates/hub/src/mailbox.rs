@@ -47,6 +47,18 @@ impl Mailbox {
         std::mem::take(&mut *crate::lock::lock(&self.inbox))
     }
 
+    /// Takes the orders about single subscribers that have come, and leaves the rest.
+    pub(crate) fn take_orders(&self) -> Vec<Order> {
+        let mut inbox = crate::lock::lock(&self.inbox);
+        if inbox.orders.is_empty() {
+            return Vec::new();
+        }
+        let (stay, go) =
+            std::mem::take(&mut inbox.orders).into_iter().partition(|order| matches!(order, Order::Drain));
+        inbox.orders = stay;
+        go
+    }
+
     pub(crate) fn order(&self, order: Order) {
         crate::lock::lock(&self.inbox).orders.push(order);
         self.notify.notify_one();

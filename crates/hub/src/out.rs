@@ -35,8 +35,8 @@ pub(crate) struct Pipe {
     waker: Option<Waker>,
     /// Wakes whoever waits for room for a reply.
     room_waker: Option<Waker>,
-    /// The second in which the client was last heard.
-    pub(crate) heard_at: u64,
+    /// The second in which the oldest ping was handed over that has not been answered.
+    pinged_at: Option<u64>,
 }
 
 impl Pipe {
@@ -49,13 +49,13 @@ impl Pipe {
             ending: Ending::Open,
             waker: None,
             room_waker: None,
-            heard_at: now,
+            pinged_at: None,
         }
     }
 
     /// Whether a buffer can be handed over.
     pub(crate) fn is_free(&self) -> bool {
-        self.slot.is_none() && matches!(self.ending, Ending::Open)
+        self.slot.is_none() && self.is_open()
     }
 
     /// For how many seconds the buffer has not been taken.
@@ -69,18 +69,48 @@ impl Pipe {
         self.wake();
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.ending, Ending::Open)
+    }
+
+    /// Takes an answer, unless the pipe ends: then nothing more is owed.
     pub(crate) fn reply(&mut self, bytes: Bytes) {
-        self.replies.push_back(bytes);
-        self.wake();
+        if self.is_open() {
+            self.replies.push_back(bytes);
+            self.wake();
+        }
     }
 
     pub(crate) fn pong(&mut self, bytes: Bytes) {
-        self.pong = Some(bytes);
-        self.wake();
+        if self.is_open() {
+            self.pong = Some(bytes);
+            self.wake();
+        }
     }
 
     pub(crate) fn has_room(&self, replies_max: usize) -> bool {
-        self.replies.len() < replies_max || !matches!(self.ending, Ending::Open)
+        self.replies.len() < replies_max
+    }
+
+    /// The carrier has gone: whoever waits for the pipe is told.
+    pub(crate) fn cease(&mut self) {
+        self.ending = Ending::Over;
+        self.wake();
+    }
+
+    /// The client was heard.
+    pub(crate) fn heard(&mut self) {
+        self.pinged_at = None;
+    }
+
+    /// A ping is handed over. Only the first that is not answered counts.
+    pub(crate) fn pinged(&mut self, now: u64) {
+        self.pinged_at.get_or_insert(now);
+    }
+
+    /// For how many seconds a ping has not been answered.
+    pub(crate) fn unheard_secs(&self, now: u64) -> u64 {
+        self.pinged_at.map_or(0, |at| now.saturating_sub(at))
     }
 
     pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
@@ -89,7 +119,7 @@ impl Pipe {
 
     /// Ends the pipe after what it holds.
     pub(crate) fn end(&mut self, last: Bytes) {
-        if matches!(self.ending, Ending::Open) {
+        if self.is_open() {
             self.ending = Ending::Last(last);
             self.wake();
         }
@@ -134,7 +164,7 @@ impl Pipe {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
-        if !matches!(self.ending, Ending::Open)
+        if !self.is_open()
             && let Some(waker) = self.room_waker.take()
         {
             waker.wake();

@@ -60,10 +60,8 @@ pub struct Handle {
 impl Handle {
     /// The client was heard.
     pub fn heard(&self) {
-        let mut state = self.hub.state.borrow_mut();
-        let second = state.second;
-        if let Some(pipe) = state.pipe(self.key) {
-            pipe.heard_at = second;
+        if let Some(pipe) = self.hub.state.borrow_mut().pipe(self.key) {
+            pipe.heard();
         }
     }
 
@@ -81,20 +79,23 @@ impl Handle {
         }
     }
 
-    /// Waits until there is room for a reply: a client that does not read its answers is not read from.
-    pub async fn room(&self) {
+    /// Waits until there is room for a reply: a client that does not read its answers is not read from. False once the
+    /// stream ends: nothing more is owed then.
+    pub async fn room(&self) -> bool {
         std::future::poll_fn(|cx| {
             let mut state = self.hub.state.borrow_mut();
             let replies_max = state.shared.limits.replies_max;
             match state.pipe(self.key) {
-                Some(pipe) if !pipe.has_room(replies_max) => {
+                Some(pipe) if !pipe.is_open() => Poll::Ready(false),
+                Some(pipe) if pipe.has_room(replies_max) => Poll::Ready(true),
+                Some(pipe) => {
                     pipe.wait_for_room(cx.waker());
                     Poll::Pending
                 }
-                _ => Poll::Ready(()),
+                None => Poll::Ready(false),
             }
         })
-        .await;
+        .await
     }
 
     /// Ends the stream for a reason, after what it holds.

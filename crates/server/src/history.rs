@@ -18,15 +18,14 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
     crate::origin::check(&request, &ctx.settings.origins)?;
     let query = Query::read(&request, &["after", "limit", "rooms"])?;
     let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
-    let start = feed.start(query.after(After::Earliest)?);
+    let after = query.after(After::Earliest)?;
     let rooms = query.rooms(ctx.settings.publish.rooms_max)?;
     let interest = Interest { rooms, ..Interest::everything() };
     let limit = ReadLimit {
         events: query.number("limit", LIMIT, LIMIT_DEFAULT)? as usize,
         bytes: ctx.settings.body_bytes_max.max(1 << 20),
     };
-    let last = feed.last();
-    let read = feed.read(start.offset, last, &interest, limit);
+    let (start, read, last) = feed.page(after, &interest, limit);
     let pieces: Vec<_> = read.entries.iter().map(|entry| entry.payload.json()).collect();
     let cursor = Cursor { epoch: feed.epoch(), offset: read.upto };
     let was_reset = matches!(start.state, StartState::Reset { .. });

@@ -21,6 +21,7 @@ mod ctx;
 pub mod demo;
 mod health;
 mod history;
+mod host;
 mod origin;
 mod pages;
 mod problem;

@@ -1,5 +1,7 @@
 //! Publishing over HTTP.
 
+use std::time::Duration;
+
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -84,8 +86,13 @@ pub(crate) async fn read_body(
     if declared.is_some_and(|declared| declared > bytes_max) {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(declared.unwrap_or(0));
-    while let Some(bytes) = payload.next().await {
+    let mut body = Vec::with_capacity(declared.unwrap_or(0).min(BODY_RESERVE_BYTES));
+    let deadline = tokio::time::Instant::now() + BODY_WAIT_MAX;
+    let too_slow = |_| {
+        let detail = format!("body: it did not come within {} seconds", BODY_WAIT_MAX.as_secs());
+        Refusal(Problem::new(Reason::BadRequest, detail).with_status(408))
+    };
+    while let Some(bytes) = tokio::time::timeout_at(deadline, payload.next()).await.map_err(too_slow)? {
         let bytes = bytes.map_err(|error| Refusal::bad("body", error))?;
         if body.len() + bytes.len() > bytes_max {
             return Err(too_large());
@@ -94,3 +101,9 @@ pub(crate) async fn read_body(
     }
     Ok(Bytes::from(body))
 }
+
+/// How long a body may take to come.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Memory that is set aside because a header asks for it; the rest when it comes.
+const BODY_RESERVE_BYTES: usize = 64 << 10;

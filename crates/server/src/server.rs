@@ -14,10 +14,13 @@ use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
 use crate::pages;
 use crate::settings::Settings;
-use crate::{app, cors};
+use crate::{app, cors, host};
 
 /// How long the listener's queue of connections is that wait to be accepted.
 const BACKLOG: u32 = 4096;
+
+/// How long requests that are under way may take once every subscriber was told, in seconds.
+const REQUESTS_END_SECS: u64 = 1;
 
 /// A server that is bound and has not begun.
 pub struct Server {
@@ -50,13 +53,15 @@ impl Server {
         let server = HttpServer::new(move || {
             let ctx = Ctx { hub: Hub::start(&state), settings: Arc::clone(&settings) };
             let desk = routed.clone();
-            App::new().app_data(ctx).wrap(from_fn(cors::share)).configure(move |routes| {
-                if let Some(desk) = desk {
-                    pages::configure(routes);
-                    demo::configure(routes, desk);
-                }
-                app::configure(routes);
-            })
+            App::new().app_data(ctx).wrap(from_fn(cors::share)).wrap(from_fn(host::guard)).configure(
+                move |routes| {
+                    if let Some(desk) = desk {
+                        pages::configure(routes);
+                        demo::configure(routes, desk);
+                    }
+                    app::configure(routes);
+                },
+            )
         })
         .workers(workers)
         .backlog(BACKLOG)
@@ -66,7 +71,7 @@ impl Server {
         // A client that has closed its side has gone: without this a stream is noticed only when a write fails.
         .h1_allow_half_closed(false)
         .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(tuned.hub.drain_max.as_secs() + 1)
+        .shutdown_timeout(REQUESTS_END_SECS)
         .disable_signals()
         .on_connect({
             let stall = Duration::from_secs(tuned.hub.stall_secs);

@@ -12,8 +12,9 @@ use crate::{Connection, PATIENCE, Response, eventually};
 
 /// Settings of every test server, unless the test names them: two workers, so that the order is one over both, and
 /// beats so far apart that nothing but the thing under test wakes a quiet stream.
-const FLAGS: [(&str, &str); 5] = [
+const FLAGS: [(&str, &str); 6] = [
     ("server.listen", "127.0.0.1:0"),
+    ("server.hosts", "test"),
     ("server.workers", "2"),
     ("stream.beat_secs", "300"),
     ("drain.max_secs", "5"),

@@ -4,6 +4,9 @@
 import { asFailure, refusal } from './http.js';
 import { fromNotice } from './reasons.js';
 
+/** How long a client pauses whose poll was answered empty before its time: another one has its session. */
+const PAUSE_MS = 1000;
+
 /**
  * @param {import('./http.js').Target} target
  * @param {import('./http.js').Sink} sink
@@ -21,6 +24,7 @@ async function turn(target, sink, signal) {
   let { after, session } = target;
   for (let wait = 0; !signal.aborted; wait = target.waitSeconds) {
     sink.requested();
+    const asked = performance.now();
     const response = await fetch(target.url('poll', { after, session, wait }), { cache: 'no-store', signal });
     if (!response.ok) throw await refusal(response);
     const answer = await response.json();
@@ -29,7 +33,16 @@ async function turn(target, sink, signal) {
     deliver(answer, sink, signal);
     session = answer.sync?.session ?? session;
     after = answer.cursor ?? after;
+    const empty = !answer.sync && !answer.events?.length && !answer.notices?.length;
+    if (empty && performance.now() - asked < wait * 500) await pause(PAUSE_MS, signal);
   }
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+  });
 }
 
 function deliver(answer, sink, signal) {

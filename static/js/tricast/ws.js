@@ -1,5 +1,6 @@
 // WebSocket: one JSON text a frame. Commands carry a `ref`, their answers the same number as `reply`.
 
+import { asFailure } from './http.js';
 import { fromCloseCode, fromNotice } from './reasons.js';
 
 /** Commands whose answer is awaited at once. */
@@ -33,7 +34,13 @@ export function openWs(target, sink) {
   socket.onmessage = ({ data }) => {
     if (gone) return;
     if (typeof data !== 'string') return end(fromCloseCode(1003));
-    const message = JSON.parse(data);
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch (error) {
+      // Going on would move the cursor past what could not be read.
+      return end(asFailure(error));
+    }
     if (message.id !== undefined) sink.event(message, data);
     else if (message.reply !== undefined) answer(pending, message);
     else if (message.notice === 'close') end(fromNotice(message));

@@ -1,5 +1,8 @@
 //! Long polling: one request after another, each from where the last one ended.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use tricast_wire::decode::{After, Beat, Message, Notice, PollAnswer};
 
 use super::refusal::{body, broken};
@@ -21,14 +24,23 @@ pub(crate) struct PollLine {
     session: Option<String>,
     /// The next poll is the first one, and asks for an answer at once, so that the client knows where it stands.
     first: bool,
+    /// The last answer came empty and before its time: another client has the session.
+    hurried: bool,
 }
+
+/// How long a client pauses whose poll was answered empty before its time.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl PollLine {
     pub(crate) fn new(dial: Dial, attempt: Attempt) -> Self {
-        Self { dial, after: attempt.after, session: attempt.session, first: true }
+        Self { dial, after: attempt.after, session: attempt.session, first: true, hurried: false }
     }
 
     pub(crate) async fn read(&mut self) -> Result<Batch, Failure> {
+        if self.hurried {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let asked = Instant::now();
         let wait_secs = if self.first { 0 } else { self.dial.poll_wait.as_secs() };
         let mut url = self.dial.subscribe(Way::Poll, self.after, self.session.as_deref());
         url.query_pairs_mut()
@@ -40,6 +52,8 @@ impl PollLine {
         }
         let body = body(&mut response, ANSWER_BYTES_MAX).await?;
         let answer = PollAnswer::read(&body).map_err(|error| Failure::Unreadable(error.to_string()))?;
+        let is_empty = answer.sync.is_none() && answer.events.is_empty() && answer.notices.is_empty();
+        self.hurried = is_empty && asked.elapsed() < Duration::from_secs(wait_secs) / 2;
         Ok(self.take(answer))
     }
 

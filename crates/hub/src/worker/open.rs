@@ -44,6 +44,9 @@ impl Hub {
         let asked_for = wish.session;
         let continues = matches!(wish.after, After::Cursor(_));
         let mut state = self.state.borrow_mut();
+        // A poll that waits for nothing must still see what was published before it came.
+        let index = state.local(&wish.namespace)?;
+        while state.pass(index) {}
         let (key, _) = state.open(wish, |_, sync, _| {
             // Nothing to tell to a client whose session and cursor were both honoured.
             let silent = continues && asked_for == sync.session && sync.state == StartState::Resumed;

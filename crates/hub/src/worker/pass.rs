@@ -1,5 +1,7 @@
 //! A pass: everything that was published since the last one, joined once for each audience and way out.
 
+use std::collections::HashMap;
+
 use tricast_feed::{AudienceKey, Offset};
 
 use crate::join::{Event, Joined};
@@ -7,30 +9,47 @@ use crate::key::Key;
 use crate::out::Out;
 use crate::worker::state::{Local, Place, State};
 
-/// Which events of a pass each audience gets.
-#[derive(Default)]
-struct Batches {
-    by_audience: Vec<(AudienceKey, Vec<u32>)>,
+/// Audiences that get the same events of a pass, so that these are joined once for all of them.
+struct Group {
+    picked: Vec<u32>,
+    audiences: Vec<AudienceKey>,
 }
 
-impl Batches {
-    fn of(local: &Local, events: &[Event]) -> Self {
-        let mut picked: Vec<(AudienceKey, u32)> = Vec::new();
-        let mut reached = Vec::new();
-        for (place, event) in events.iter().enumerate() {
+/// Which events of a pass each audience gets.
+fn groups(local: &Local, events: &[Event]) -> Vec<Group> {
+    let mut broadcasts: Vec<u32> = Vec::new();
+    let mut own: Vec<(AudienceKey, u32)> = Vec::new();
+    let mut reached = Vec::new();
+    for (place, event) in events.iter().enumerate() {
+        if event.addressing.is_broadcast() {
+            broadcasts.push(place as u32);
+        } else {
             reached.clear();
             local.audiences.reached(&event.addressing, &mut reached);
-            picked.extend(reached.iter().map(|audience| (*audience, place as u32)));
+            own.extend(reached.iter().map(|audience| (*audience, place as u32)));
         }
-        // Stable, so that the events of an audience stay in order.
-        picked.sort_by_key(|(audience, _)| *audience);
-        let by_audience = picked
-            .chunk_by(|left, right| left.0 == right.0)
-            .map(|chunk| (chunk[0].0, chunk.iter().map(|(_, place)| *place).collect()))
-            .collect();
-        Self { by_audience }
     }
+    own.sort_unstable();
+    let mut by_events: HashMap<Vec<u32>, Vec<AudienceKey>> = HashMap::new();
+    for chunk in own.chunk_by(|left, right| left.0 == right.0) {
+        let mut picked: Vec<u32> =
+            chunk.iter().map(|(_, place)| *place).chain(broadcasts.iter().copied()).collect();
+        picked.sort_unstable();
+        by_events.entry(picked).or_default().push(chunk[0].0);
+    }
+    let mut groups: Vec<Group> =
+        by_events.into_iter().map(|(picked, audiences)| Group { picked, audiences }).collect();
+    if !broadcasts.is_empty() {
+        let has_own = |audience: &AudienceKey| own.binary_search_by_key(audience, |(key, _)| *key).is_ok();
+        let audiences = local.audiences.keys().filter(|audience| !has_own(audience)).collect();
+        groups.push(Group { picked: broadcasts, audiences });
+    }
+    groups
 }
+
+/// From this many different joins in one pass on, a large one is not made: its readers take it from the log, when each
+/// of them is ready for it. So the memory of a pass is bounded whatever the rooms are.
+const LARGE_JOINS_MAX: usize = 16;
 
 impl State {
     /// Makes one pass over a feed. True if there is more to do.
@@ -39,6 +58,11 @@ impl State {
         local.link.seen();
         let before = local.head;
         let (events, last) = self.take_news(index);
+        // What was ordered before one of these events was published must hold for it: a join that was answered, above
+        // all. Orders are given before they are answered, so they are here by now.
+        for order in self.mailbox.take_orders() {
+            self.obey(order);
+        }
         if last == before {
             return false;
         }
@@ -51,14 +75,7 @@ impl State {
         local.head = head;
         local.passes = local.passes.wrapping_add(1);
         if is_whole {
-            let batches = Batches::of(&self.locals[index], &events);
-            let mut delivered = 0;
-            for (audience, picked) in &batches.by_audience {
-                let cursor = self.locals[index].cursor(head);
-                delivered +=
-                    self.hand_out(index, *audience, before, &mut Joined::new(&events, picked, cursor));
-            }
-            self.shared.count_deliveries(delivered);
+            self.hand_out_all(index, before, &events);
         }
         alone.into_iter().for_each(|key| self.nudge(key));
         self.wake_waiting(index);
@@ -100,6 +117,35 @@ impl State {
             && subscriber.place == Place::Live
         {
             subscriber.place = Place::Behind(offset);
+        }
+    }
+
+    fn hand_out_all(&mut self, index: usize, before: Offset, events: &[Event]) {
+        let groups = groups(&self.locals[index], events);
+        let cursor = self.locals[index].cursor(self.locals[index].head);
+        let mut delivered = 0;
+        for group in &groups {
+            let bytes: usize = group.picked.iter().map(|place| events[*place as usize].size).sum();
+            let is_large = groups.len() > LARGE_JOINS_MAX && bytes > self.shared.limits.read_bytes_max;
+            let mut joined = Joined::new(events, &group.picked, cursor);
+            for audience in &group.audiences {
+                if is_large {
+                    self.let_read(index, *audience, before);
+                } else {
+                    delivered += self.hand_out(index, *audience, before, &mut joined);
+                }
+            }
+        }
+        self.shared.count_deliveries(delivered);
+    }
+
+    /// Lets an audience read the log by itself, each member when its carrier is ready.
+    fn let_read(&mut self, index: usize, audience: AudienceKey, before: Offset) {
+        for member in self.locals[index].members[audience.0 as usize].clone() {
+            let Some(subscriber) = self.subscribers.get(member) else { continue };
+            let key = Key { index: member, serial: subscriber.serial };
+            self.set_behind(key, before);
+            self.nudge(key);
         }
     }
 

@@ -31,7 +31,7 @@ impl State {
             if let Some(bytes) = pipe.take() {
                 return Poll::Ready(Some(bytes));
             }
-            if !matches!(pipe.ending, crate::out::Ending::Open) {
+            if !pipe.is_open() {
                 return Poll::Ready(pipe.take_last());
             }
             match self.catch_up(key, usize::MAX) {

@@ -155,7 +155,10 @@ impl State {
         if self.find(key).is_none() {
             return;
         }
-        let gone = self.subscribers.remove(key.index);
+        let mut gone = self.subscribers.remove(key.index);
+        if let Out::Pipe(pipe) = &mut gone.out {
+            pipe.cease();
+        }
         self.leave_seat(gone.feed, gone.audience, gone.seat);
         let local = &mut self.locals[gone.feed];
         if local.by_session.get(&gone.session) == Some(&key) {

@@ -22,8 +22,7 @@ impl State {
         self.shared.sweep();
         let beat_secs = self.shared.limits.beat_secs.max(1);
         let turn = self.second % beat_secs;
-        // A client is heard once a beat at the least, when it answers the ping; between two it may well be silent.
-        let silence_max = self.shared.limits.stall_secs.max(beat_secs);
+        let stall_secs = self.shared.limits.stall_secs;
         let mut beats = HashMap::new();
         let mut dead = Vec::new();
         for (index, subscriber) in &mut self.subscribers {
@@ -32,8 +31,9 @@ impl State {
                 continue;
             }
             let key = Key { index, serial: subscriber.serial };
-            let unheard = subscriber.way == Way::Ws && self.second - pipe.heard_at > silence_max;
-            if unheard || pipe.stalled_secs(self.second) > self.shared.limits.stall_secs {
+            // Silence counts from a ping: a client that was not asked owes nothing.
+            let unheard = pipe.unheard_secs(self.second) > stall_secs;
+            if unheard || pipe.stalled_secs(self.second) > stall_secs {
                 dead.push((
                     key,
                     if unheard { "the client answers no ping" } else { "the client does not read" },
@@ -42,6 +42,9 @@ impl State {
                 let feed = (subscriber.feed, subscriber.shape);
                 let beat = beats.entry(feed).or_insert_with(|| beat(&self.locals[feed.0], feed.1));
                 pipe.fill(beat.clone(), self.second);
+                if subscriber.way == Way::Ws {
+                    pipe.pinged(self.second);
+                }
             }
         }
         for (key, detail) in dead {

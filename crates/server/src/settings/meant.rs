@@ -22,6 +22,8 @@ pub struct Settings {
     pub workers: usize,
     /// How long a client may take to send a request head.
     pub request_timeout: Duration,
+    /// Names under which a server on a loopback address may be asked.
+    pub hosts: Vec<String>,
     /// Origins beside its own.
     pub origins: Vec<String>,
     /// Namespaces, `default` among them.
@@ -71,6 +73,7 @@ impl Settings {
             listen,
             workers: if workers == 0 { cores } else { workers },
             request_timeout: Duration::from_millis(reader.number("server.request_timeout_ms", 100, 600_000)),
+            hosts: reader.list("server.hosts"),
             origins: reader.origins(),
             namespaces: reader.namespaces(),
             is_dynamic: reader.flag("namespaces.dynamic"),

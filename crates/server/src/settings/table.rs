@@ -25,6 +25,7 @@ pub fn keys() -> &'static [Key] {
         "server.workers" = "0" : "worker threads, 1 to 256; 0 is one a core";
         "server.insecure" = "false" : "allows an address that others can reach although there is no authentication";
         "server.request_timeout_ms" = "5000" : "how long a client may take to send a request head, in milliseconds, 100 to 600000";
+        "server.hosts" = "[]" : "names beside localhost under which a server on a loopback address may be asked, such as those that a proxy passes on; \"*\" is any";
         "origins.allowed" = "[]" : "origins beside the server's own that may use it from a browser, such as \"https://app.example\"; \"*\" is any";
         "namespaces.declared" = "[]" : "namespaces beside `default`";
         "namespaces.dynamic" = "false" : "whether a namespace is made on first use";

@@ -39,7 +39,8 @@ pub(crate) async fn sse(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, 
 
 /// The same head and nothing more, for `HEAD`.
 pub(crate) async fn sse_head(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
-    wish(&request, &ctx, Way::Sse, &Query::read(&request, &COMMON)?)?;
+    let wish = wish(&request, &ctx, Way::Sse, &Query::read(&request, &COMMON)?)?;
+    ctx.hub.shared().feeds.find(&wish.namespace)?;
     Ok(head().finish())
 }
 

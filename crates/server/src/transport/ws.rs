@@ -90,7 +90,9 @@ impl Inbound {
         loop {
             match reader.next(&mut input) {
                 Ok(None) => return Ok(()),
-                Ok(Some(Incoming::Text(text))) => self.obey(&text).await,
+                Ok(Some(Incoming::Text(text))) if self.handle.room().await => self.obey(&text).await,
+                // The stream ends: what the client still asks for is not done.
+                Ok(Some(Incoming::Text(_))) => return Err(Bytes::new()),
                 Ok(Some(Incoming::Ping(payload))) => self.handle.pong(pong_frame(&payload)),
                 Ok(Some(Incoming::Pong)) => {}
                 Ok(Some(Incoming::Close(code))) => return Err(echo(code)),
@@ -100,7 +102,6 @@ impl Inbound {
     }
 
     async fn obey(&self, text: &str) {
-        self.handle.room().await;
         let Command { reference, op } = command::parse(text, self.limits, self.session);
         let done = match op {
             Ok(op) => self.carry_out(op).await,

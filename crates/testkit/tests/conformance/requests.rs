@@ -142,6 +142,28 @@ fn another_sites_page_is_kept_out(lane: Lane) {
     assert_eq!(server.state()["last"], 0);
 }
 
+/// A page that reaches this machine under a name of its own (DNS rebinding) is of the server's origin in its browser's
+/// eyes: only `Host` tells.
+#[test]
+fn a_name_that_is_not_this_machines_is_refused() {
+    let server = TestServer::start();
+    for (host, status) in [
+        ("127.0.0.1:8080", 200),
+        ("localhost", 200),
+        ("[::1]:1", 200),
+        ("evil.example:8080", 403),
+        ("10.1.2.3", 403),
+    ] {
+        let mut connection = Connection::open(server.address()).unwrap();
+        let request = format!("GET /v1/feeds/default HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let answer = connection.exchange(request).unwrap();
+        assert_eq!(answer.status, status, "{host}");
+        if status == 403 {
+            check(&answer, 403, "forbidden", "Host: ");
+        }
+    }
+}
+
 /// A listed origin's page must be able to read what it is answered (WHATWG Fetch, section 3.3).
 #[test]
 fn a_listed_origin_may_read_answers() {
