@@ -55,7 +55,7 @@ pub fn keys() -> &'static [Key] {
         "drain.rate" = "2000" : "streams ended a second when the server stops, 1 or more";
         "drain.max_secs" = "10" : "the longest that stopping may take, in seconds, 1 to 600";
         "report.dir" = "\"target/tricast/runs\"" : "where the runs are whose newest report is shown at /report/";
-        "log.level" = "\"info,actix_server=warn\"" : "error, warn, info, debug or trace; or a filter such as \"info,tricast_hub=debug\"";
+        "log.level" = "\"info,actix_server=warn,actix_http=off\"" : "error, warn, info, debug or trace; or a filter such as \"info,tricast_hub=debug\"";
         "log.format" = "\"text\"" : "text or json, on standard error";
     }
 }
