@@ -67,7 +67,11 @@ fn body_form(request: &HttpRequest) -> Result<BodyForm, Refusal> {
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Refusal> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let mut values = request.headers().get_all("idempotency-key");
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::bad("Idempotency-Key", "given twice"));
+    }
     let key = value.to_str().ok().and_then(IdempotencyKey::new);
     let detail = "expected 1 to 255 visible ASCII characters";
     key.map(Some).ok_or_else(|| Refusal::bad("Idempotency-Key", detail))

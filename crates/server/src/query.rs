@@ -18,7 +18,10 @@ impl Query {
         let mut found = HashMap::new();
         for (name, value) in form_pairs(request.query_string()) {
             if !known.contains(&name.as_str()) {
-                let detail = format!("unknown parameter, expected one of {}", known.join(", "));
+                let detail = match known {
+                    [] => "unknown parameter: none is expected here".to_owned(),
+                    known => format!("unknown parameter, expected one of {}", known.join(", ")),
+                };
                 return Err(Refusal::bad(&name.chars().take(64).collect::<String>(), detail));
             }
             if found.insert(name.clone(), value).is_some() {

@@ -22,6 +22,9 @@ const BACKLOG: u32 = 4096;
 /// How long requests that are under way may take once every subscriber was told, in seconds.
 const REQUESTS_END_SECS: u64 = 1;
 
+/// How much longer the kernel waits for a client that takes nothing than the hub does.
+const STALL_GRACE: Duration = Duration::from_secs(5);
+
 /// A server that is bound and has not begun.
 pub struct Server {
     inner: dev::Server,
@@ -74,7 +77,8 @@ impl Server {
         .shutdown_timeout(REQUESTS_END_SECS)
         .disable_signals()
         .on_connect({
-            let stall = Duration::from_secs(tuned.hub.stall_secs);
+            // Later than the hub's own word, so that a client that reads again is told why.
+            let stall = Duration::from_secs(tuned.hub.stall_secs) + STALL_GRACE;
             move |connection, _| tune_socket(connection, stall)
         })
         .bind(listen)?;
@@ -102,7 +106,11 @@ impl Server {
         let stopper = self.stopper();
         let signals = actix_web::rt::spawn(async move {
             wait_for_signal().await;
-            stopper.stop().await;
+            tokio::select! {
+                () = stopper.stop() => {}
+                // A second signal means: now.
+                () = wait_for_signal() => stopper.handle.stop(false).await,
+            }
         });
         let source = self.desk.map(demo::start);
         let served = self.inner.await;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tricast_feed::{Reason, Room, RoomSet};
 use tricast_hub::SessionError;
 use tricast_wire::Fault;
-use tricast_wire::publish::parse_rooms;
+use tricast_wire::publish::{parse_rooms, read_object};
 
 use crate::ctx::Ctx;
 use crate::problem::Refusal;
@@ -36,7 +36,7 @@ pub(crate) async fn change(
 ) -> Result<HttpResponse, Refusal> {
     let (namespace, session) = addressed(&request, &ctx)?;
     let body = read_body(&request, payload, ctx.settings.body_bytes_max).await?;
-    let change: Change = serde_json::from_slice(&body).map_err(|error| Refusal::bad("body", error))?;
+    let change: Change = read_object("body", text_of(&body)?)?;
     let rooms_max = ctx.settings.publish.rooms_max;
     let join = rooms("join", &change.join, rooms_max)?;
     let leave = rooms("leave", &change.leave, rooms_max)?;
@@ -57,6 +57,10 @@ pub(crate) async fn replace(
     let rooms_max = ctx.settings.publish.rooms_max;
     let rooms = rooms("rooms", &replacement.rooms, rooms_max)?;
     answer(ctx.hub.shared().replace_rooms(&namespace, session, &rooms, rooms_max))
+}
+
+fn text_of(body: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(body).map_err(|error| Refusal::bad("body", format!("not UTF-8: {error}")))
 }
 
 fn addressed(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tricast_feed::{Draft, RoomSet, SessionId};
 
-use crate::publish::{PublishLimits, Written, json_fault, parse_rooms};
+use crate::publish::{PublishLimits, Written, json_fault, parse_rooms, read_object};
 use crate::{Fault, ws};
 
 /// The longest `ref` that is echoed, in bytes of JSON.
@@ -56,9 +56,9 @@ struct Nothing {}
 /// Reads a command. What can be understood of a wrong one is used to answer it.
 #[must_use]
 pub fn parse(text: &str, limits: PublishLimits, session: SessionId) -> Command {
-    let envelope: Envelope<'_> = match serde_json::from_str(text) {
+    let envelope: Envelope<'_> = match read_object("message", text) {
         Ok(envelope) => envelope,
-        Err(error) => return Command { reference: None, op: Err(json_fault("message", &error)) },
+        Err(fault) => return Command { reference: None, op: Err(fault) },
     };
     match reference(envelope.reference) {
         Ok(reference) => {
@@ -105,7 +105,7 @@ fn parse_op(op: Option<&str>, fields: &str, limits: PublishLimits, session: Sess
 }
 
 fn read<'a, T: Deserialize<'a>>(fields: &'a str) -> Result<T, Fault> {
-    serde_json::from_str(fields).map_err(|error| json_fault("message", &error))
+    read_object("message", fields)
 }
 
 fn rooms(fields: &str, limits: PublishLimits) -> Result<RoomSet, Fault> {

@@ -68,7 +68,7 @@ pub fn parse(body: &[u8], form: BodyForm, limits: PublishLimits) -> Result<Vec<D
 }
 
 fn parse_one(text: &str, limits: PublishLimits) -> Result<Draft, Fault> {
-    let written: Written<'_> = serde_json::from_str(text).map_err(|error| json_fault("body", &error))?;
+    let written: Written<'_> = read_object("body", text)?;
     written.draft(limits, None)
 }
 
@@ -102,6 +102,25 @@ fn check_batch(len: usize, limits: PublishLimits) -> Result<(), Fault> {
 /// A parser's error, without the parser's own file positions where they say nothing.
 pub(crate) fn json_fault(field: &str, error: &serde_json::Error) -> Fault {
     Fault::bad(field, error)
+}
+
+/// Reads one JSON object. A fault names the field inside, or `whole` where there is none.
+///
+/// # Errors
+/// A [`Fault`]; also for an array, which could be taken for an object's fields in order.
+pub fn read_object<'a, T: Deserialize<'a>>(whole: &str, text: &'a str) -> Result<T, Fault> {
+    let begins = text.trim_start();
+    if !begins.is_empty() && !begins.starts_with('{') {
+        return Err(Fault::bad(whole, "expected a JSON object"));
+    }
+    let mut from = serde_json::Deserializer::from_str(text);
+    let read = serde_path_to_error::deserialize(&mut from).map_err(|error| {
+        let path = error.path().to_string();
+        let inside = !matches!(path.as_str(), "." | "?") && !error.inner().to_string().starts_with("unknown field");
+        json_fault(if inside { &path } else { whole }, error.inner())
+    })?;
+    from.end().map_err(|error| json_fault(whole, &error))?;
+    Ok(read)
 }
 
 impl Written<'_> {
@@ -186,12 +205,20 @@ mod tests {
         check(r#"{"data":1,"rooms":["a","/"]}"#, BodyForm::Json, Err("rooms[1]: not a room"));
         check(r#"{"data":1,"rooms":["a","b","c"]}"#, BodyForm::Json, Err("rooms: 3 names"));
         check(r#"{"data":1,"key":""}"#, BodyForm::Json, Err("key: not a key"));
+        check(r#"{"data":1,"rooms":"a"}"#, BodyForm::Json, Err("rooms: invalid type"));
+        check(
+            r#"[["t",[],null,null,null,1]]"#,
+            BodyForm::Json,
+            Err("events[0].body: expected a JSON object"),
+        );
+        check("\"x\"", BodyForm::Json, Err("body: expected a JSON object"));
+        check(r#"{"data":1} 2"#, BodyForm::Json, Err("body: trailing"));
         check(r#"{"data":1,"to":"me"}"#, BodyForm::Json, Err("to: not a session"));
         check(r#"{"data":"\ud800"}"#, BodyForm::Json, Err("data: a surrogate"));
         check(r#"{"data":[[[[[1]]]]]}"#, BodyForm::Json, Err("data: nested deeper than 4"));
-        check(r#"[{"data":1},{"data":1,"key":7}]"#, BodyForm::Json, Err("events[1].body: invalid type"));
+        check(r#"[{"data":1},{"data":1,"key":7}]"#, BodyForm::Json, Err("events[1].key: invalid type"));
         check(r#"[{"data":1},{"data":1,"type":""}]"#, BodyForm::Json, Err("events[1].type: not a type"));
-        check("{\"data\":1}\n{\"data\":}\n", BodyForm::Lines, Err("line 2.body: expected value"));
+        check("{\"data\":1}\n{\"data\":}\n", BodyForm::Lines, Err("line 2.data: expected value"));
         check(r#"[{"data":1},{"data":1},{"data":1},{"data":1}]"#, BodyForm::Json, Err("body: more than 3"));
     }
 

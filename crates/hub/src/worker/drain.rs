@@ -25,22 +25,26 @@ impl State {
         spawn_local(end_in_groups(Rc::downgrade(state), keys));
     }
 
-    /// How many are ended at a step: the worker's part of the rate, or more if time would run out.
-    fn drain_group(&self, all: usize) -> usize {
+    /// How long this worker takes to end one after the other: its part of the rate, or less if time would run out.
+    fn drain_time(&self, all: usize) -> Duration {
         let limits = &self.shared.limits;
-        let steps_a_second = 1000 / STEP.as_millis() as usize;
-        let by_rate = limits.drain_rate as usize / self.shared.workers() / steps_a_second;
-        let steps = (limits.drain_max.as_millis() / STEP.as_millis()).max(1) as usize;
-        by_rate.max(all.div_ceil(steps)).max(1)
+        let by_rate = all as f64 * self.shared.workers() as f64 / f64::from(limits.drain_rate.max(1));
+        // The last are told a little before the end, so that they can still be written to.
+        Duration::try_from_secs_f64(by_rate).unwrap_or(Duration::MAX).min(limits.drain_max.mul_f64(0.8))
     }
 }
 
 async fn end_in_groups(state: std::rc::Weak<RefCell<State>>, keys: Vec<Key>) {
-    let Some(group) = state.upgrade().map(|state| state.borrow().drain_group(keys.len())) else { return };
-    for keys in keys.chunks(group) {
+    let Some(time) = state.upgrade().map(|state| state.borrow().drain_time(keys.len())) else { return };
+    let start = tokio::time::Instant::now();
+    let mut told = 0;
+    while told < keys.len() {
         let Some(state) = state.upgrade() else { return };
         let retry_ms = state.borrow().shared.limits.retry_ms;
-        for key in keys {
+        let gone = if time.is_zero() { 1.0 } else { start.elapsed().as_secs_f64() / time.as_secs_f64() };
+        // Truncation is meant: a part of a subscriber is none. The first is told at once.
+        let due = ((keys.len() as f64 * gone) as usize).clamp(told.max(1), keys.len());
+        for key in &keys[told..due] {
             // Each its own delay: those that are told together do not come back together.
             let close = Close {
                 reason: Reason::Draining,
@@ -49,6 +53,7 @@ async fn end_in_groups(state: std::rc::Weak<RefCell<State>>, keys: Vec<Key>) {
             };
             state.borrow_mut().end(*key, &close);
         }
+        told = due;
         drop(state);
         tokio::time::sleep(STEP).await;
     }

@@ -121,6 +121,18 @@ fn the_end_is_bounded() {
     assert!(idle.is_ended(patience()).unwrap_or(true));
 }
 
+/// A rate below a hundred a second and worker was once taken for a hundred.
+#[test]
+fn a_low_drain_rate_is_kept() {
+    let server = TestServer::with(&[("drain.rate", "4"), ("drain.max_secs", "30")]);
+    let streams: Vec<_> = (0..8).map(|_| Subscriber::open(&server, Lane::Sse, &Opening::new())).collect();
+    server.begin_to_stop();
+    // Eight at four a second, whichever workers they are on: the last one is not told before the second second.
+    let took = server.wait_for_end();
+    assert!(took > Duration::from_millis(1000), "all of them were told within {took:?}");
+    drop(streams);
+}
+
 /// A stream that ends properly leaves the connection fit for the next request, or closed: never with bytes that a
 /// client would take for the next answer.
 #[test]

@@ -113,7 +113,7 @@ fn a_refused_change_changes_nothing(lane: Lane) {
     for (body, field) in [
         (r#"{"join":["c","/"]}"#, "join[1]"),
         (r#"{"join":["c","d"]}"#, "rooms"),
-        (r#"{"leave":["a"],"join":"c"}"#, "body"),
+        (r#"{"leave":["a"],"join":"c"}"#, "join: invalid type"),
         (r#"{"leave":["a"],"rooms":["c"]}"#, "body: unknown field `rooms`"),
         (r#"{"leave":["a"]"#, "body"),
     ] {
