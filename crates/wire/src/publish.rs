@@ -116,7 +116,8 @@ pub fn read_object<'a, T: Deserialize<'a>>(whole: &str, text: &'a str) -> Result
     let mut from = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut from).map_err(|error| {
         let path = error.path().to_string();
-        let inside = !matches!(path.as_str(), "." | "?") && !error.inner().to_string().starts_with("unknown field");
+        let inside =
+            !matches!(path.as_str(), "." | "?") && !error.inner().to_string().starts_with("unknown field");
         json_fault(if inside { &path } else { whole }, error.inner())
     })?;
     from.end().map_err(|error| json_fault(whole, &error))?;
