@@ -2,7 +2,7 @@
 
 PAGE_TESTS := crates/testkit/page
 
-.PHONY: help run test test-rust test-page bench bench-code bench-full report lint doc setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full budgets report lint doc setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,14 +19,20 @@ test-page: ## The page in a real browser (after `make setup`)
 	cargo build --package tricast-cli
 	npm --prefix $(PAGE_TESTS) test
 
-bench: bench-code ## criterion, then the lab's quick scenario and its report: under 8 minutes on 2 cores
+bench: bench-code bench-count ## criterion and instruction counts, then the lab's quick scenario and its report: under 8 minutes on 2 cores
 	cargo run --release --package tricast-cli -- lab run --scenario quick
 
 bench-code: ## criterion alone
 	cargo bench --package tricast-benches
 
+bench-count: ## Instructions of the hot steps against their budgets, by valgrind (after `make setup`)
+	cargo test --package tricast-benches --test budgets -- --nocapture
+
 bench-full: ## The lab's full scenario: takes its time
 	cargo run --release --package tricast-cli -- lab run --scenario full
+
+budgets: ## Counts the hot steps' instructions and writes them into benches/budgets.toml
+	BUDGETS=rewrite cargo test --package tricast-benches --test budgets -- --nocapture
 
 report: ## Renders the newest run's report again
 	cargo run --release --package tricast-cli -- lab report target/tricast/runs/latest
@@ -39,7 +45,7 @@ lint: ## Format, clippy and documents, without a warning
 doc: ## The crates' documents, in target/doc
 	cargo doc --workspace --no-deps
 
-setup: ## Installs what the tests need beside cargo: Chromium, and the test runner's packages
+setup: ## Installs what the tests need beside cargo: Chromium, the test runner's packages, valgrind
 	.ci/setup $(PAGE_TESTS)
 
 clean: ## Removes what was built

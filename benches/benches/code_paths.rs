@@ -1,6 +1,7 @@
 //! The steps between a publish and a socket, one by one.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -95,9 +96,14 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Times that keep the whole of `make bench` within minutes.
+fn short() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
+}
+
 criterion_group! {
     name = benches;
-    config = tricast_benches::short();
+    config = short();
     targets = publish, encode, read
 }
 criterion_main!(benches);

@@ -127,9 +127,14 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Times that keep the whole of `make bench` within minutes.
+fn short() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
+}
+
 criterion_group! {
     name = benches;
-    config = tricast_benches::short();
+    config = short();
     targets = end_to_end, decode
 }
 criterion_main!(benches);

@@ -6,14 +6,10 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::task::LocalSet;
-use tricast_benches::{batch, namespace, shared};
+use tricast_benches::{batch, namespace, shared, wish};
 use tricast_feed::{After, Cursor, Offset, SessionId};
-use tricast_hub::{Hub, Stream, Way, Wish};
+use tricast_hub::{Hub, Stream, Way};
 use tricast_wire::text::parse_session;
-
-fn wish(way: Way, after: After, session: Option<SessionId>) -> Wish {
-    Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None }
-}
 
 async fn publish(hub: &Hub) -> Offset {
     hub.shared().publish(&namespace(), batch(1)).await.expect("the namespace is there").first

@@ -1,22 +1,17 @@
-//! Inputs that the benchmarks share. What is measured stands in `benches/`; this holds the same events for all.
+//! Inputs that the benchmarks share. What is measured stands in `benches/`; this holds the same events for all, and
+//! the steps whose instructions are counted.
+
+pub mod steps;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::Criterion;
 use tricast_feed::{
-    Addressing, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet,
+    Addressing, After, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet,
     SessionId,
 };
-use tricast_hub::{Batch, Feeds, Limits, MemoryEngine, Shared, system_now};
+use tricast_hub::{Batch, Feeds, Limits, MemoryEngine, Shared, Way, Wish, system_now};
 use tricast_wire::event::{Encoded, Prepared};
-
-/// Times that keep the whole of `make bench` within minutes.
-#[must_use]
-pub fn short() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
-}
 
 /// The size of an event's `data`, in bytes: what the lab's quick scenario uses, too.
 pub const PAYLOAD_BYTES: usize = 256;
@@ -57,6 +52,12 @@ pub fn log(events: usize, sparse: usize) -> Log<Encoded> {
 #[must_use]
 pub fn interest(room: &str) -> Interest {
     Interest::of(SessionId(1), RoomSet::new(vec![Room::new(room).expect("a benchmark's room is a room")]))
+}
+
+/// What asks for a subscription of [`namespace`] without rooms.
+#[must_use]
+pub fn wish(way: Way, after: After, session: Option<SessionId>) -> Wish {
+    Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None }
 }
 
 /// The namespace of all benchmarks.
