@@ -17,6 +17,7 @@ use tricast_server::{DemoParts, Server};
 
 use crate::args::DemoFlags;
 use crate::config::settings;
+use crate::descriptors;
 use crate::serve::log_to_stderr;
 
 /// The rooms of the built-in source; without them only its few broadcasts would come.
@@ -26,6 +27,7 @@ const ROOMS: &str = "kitchen,builds,comments,payments,alerts";
 pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     let mut settings = settings(flags.serve)?;
     log_to_stderr(&settings)?;
+    descriptors::raise_limit(&settings);
     let listen = std::mem::replace(&mut settings.listen, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     if !listen.ip().is_loopback() {
         // The tap is asked under any name there; the server behind it must not mind.

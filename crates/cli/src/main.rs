@@ -10,6 +10,7 @@ mod args;
 mod completions;
 mod config;
 mod demo;
+mod descriptors;
 mod lab;
 mod publish;
 mod serve;

@@ -9,11 +9,13 @@ use tricast_server::{Server, Settings};
 
 use crate::args::ServeFlags;
 use crate::config::settings;
+use crate::descriptors;
 
 /// Binds, says where, and serves until it is told to stop.
 pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
     let settings = settings(flags)?;
     log_to_stderr(&settings)?;
+    descriptors::raise_limit(&settings);
     tricast_server::block_on(async {
         let listen = settings.listen;
         let server = Server::bind(settings, None).with_context(|| format!("cannot listen on {listen}"))?;

@@ -16,11 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LINES_MAX: usize = 1024;
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tricast"));
+    let mut command = cleared(env!("CARGO_BIN_EXE_tricast"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A program that sees none of the settings that are in the environment.
+fn cleared(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRICAST_")) {
         command.env_remove(name);
     }
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -72,13 +78,19 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command and waits for its first lines.
     pub(crate) fn start(arguments: &[&str], lines: usize) -> Self {
-        let mut child = command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = command(arguments);
+        command.stderr(Stdio::null());
+        let mut running = Self::of(command);
+        running.lines = (0..lines).map(|_| running.next_line()).collect();
+        running
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, told) = mpsc::sync_channel(LINES_MAX);
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut running = Self { child, told, lines: Vec::new() };
-        running.lines = (0..lines).map(|_| running.next_line()).collect();
-        running
+        Self { child, told, lines: Vec::new() }
     }
 
     /// The next line that it prints.
@@ -94,6 +106,21 @@ impl Running {
     /// A server on this address.
     pub(crate) fn server_at(address: &str) -> Self {
         Self::start(&["serve", "--listen", address, "--workers", "1"], 1)
+    }
+
+    /// A server on a free port, started by a shell that has set its own limits by `limits`. Its log is among its
+    /// lines, none of which is read yet.
+    pub(crate) fn serve_under(limits: &str, flags: &[&str]) -> Self {
+        Self::under(limits, "serve", flags)
+    }
+
+    /// The same with another command that listens.
+    pub(crate) fn under(limits: &str, word: &str, flags: &[&str]) -> Self {
+        let script = format!("{limits}; exec \"$0\" \"$@\" 2>&1");
+        let mut shell = cleared("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_tricast"), word]);
+        shell.args(["--listen", "127.0.0.1:0", "--workers", "1"]).args(flags).stdout(Stdio::piped());
+        Self::of(shell)
     }
 
     /// What follows this word at the start of a line.
