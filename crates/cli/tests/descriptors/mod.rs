@@ -1,5 +1,7 @@
 //! The limit of open files, as a process meets it that was started under a low one.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, in its helpers too")]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
