@@ -34,6 +34,6 @@ pub use opening::Opening;
 pub use peer::http::{Connection, Response};
 pub use peer::sse::{Block, SseReader};
 pub use peer::ws::{Frame, WsPeer, client_frame};
-pub use process::{cpu_time, open_files};
+pub use process::{cpu_time, memory, open_files};
 pub use server::TestServer;
 pub use subscriber::{Kept, Subscriber};
