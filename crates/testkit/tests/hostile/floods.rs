@@ -10,6 +10,7 @@ on_each_way!(
     a_flood_of_pings_is_answered_by_its_newest,
     who_never_reads_pongs_is_given_no_memory,
     who_never_reads_replies_is_not_read_from,
+    a_fault_amid_events_is_told_between_two_frames,
 );
 
 const PATH: &str = "/v1/feeds/default/ws";
@@ -107,6 +108,59 @@ fn who_never_reads_replies_is_not_read_from(way: Way) {
             Frame::Text(text) if text.starts_with("{\"reply\"") => due -= 1,
             Frame::Close(code, reason) => panic!("closed with {due} answers due: {code} {reason}"),
             _ => {}
+        }
+    }
+}
+
+/// The close frame of a fault waits for the end of the frame that is being written, and nothing follows it. One client
+/// reads meanwhile; the other has left its buffers full, so that the server stands in the middle of a frame.
+fn a_fault_amid_events_is_told_between_two_frames(way: Way) {
+    let faults = [
+        (vec![0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0], 1009),
+        (client_frame(0xc1, b"{}", MASK), 1002),
+        (vec![0x81, 2, b'{', b'}'], 1002),
+        (client_frame(0x09, b"", MASK), 1002),
+        (client_frame(0x81, b"\xc0\x80", MASK), 1007),
+    ];
+    let server = way.server(&[]);
+    let mut witnesses = Witnesses::open(&server);
+    let mut reading = faults.clone().map(|_| WsPeer::open(server.address(), PATH).unwrap());
+    let mut full = faults.clone().map(|_| narrow(&server));
+    server.wait_for_subscribers(witnesses.count() + 2 * faults.len() as u64);
+    std::thread::scope(|scope| {
+        for (peer, (fault, code)) in reading.iter_mut().zip(&faults) {
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    peer.next(patience()).unwrap();
+                }
+                peer.connection.send(fault).unwrap();
+                assert_eq!(code_at_the_end(peer), *code);
+            });
+        }
+        for _ in 0..30 {
+            witnesses.see(&server, 20, 10_000);
+        }
+    });
+    for (peer, (fault, code)) in full.iter_mut().zip(&faults) {
+        peer.connection.send(fault).unwrap();
+        assert_eq!(code_at_the_end(peer), *code);
+    }
+    server.wait_for_subscribers(witnesses.count());
+}
+
+/// Reads whole frames up to the close frame and the end behind it.
+#[track_caller]
+fn code_at_the_end(peer: &mut WsPeer) -> u16 {
+    loop {
+        match peer.next(patience()).unwrap().expect("a close frame before the end") {
+            Frame::Close(code, _) => {
+                assert!(
+                    peer.connection.is_ended(patience()).unwrap_or(true),
+                    "a close frame is the last one"
+                );
+                return code;
+            }
+            Frame::Text(_) | Frame::Ping(_) | Frame::Pong(_) => {}
         }
     }
 }
