@@ -58,6 +58,8 @@ pub struct ReadLimit {
 pub struct Read<P> {
     /// The reader's events, in order.
     pub entries: Vec<Arc<Entry<P>>>,
+    /// Where the read began.
+    pub after: Offset,
     /// The reader has now everything of its own up to here.
     pub upto: Offset,
     /// Offsets, both included, that are no longer there to be read.
@@ -232,7 +234,7 @@ impl<P> Log<P> {
         let gap =
             (after.next() < first && after < upto).then(|| (after.next(), Offset(first.0 - 1).min(upto)));
         let from = gap.map_or(after, |(_, end)| end.max(after));
-        let mut read = Read { entries: Vec::new(), upto, gap };
+        let mut read = Read { entries: Vec::new(), after, upto, gap };
         let mut bytes = 0;
         let mut places = Places::new(self, from, upto, interest);
         while let Some(offset) = places.next() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tricast_feed::{Cursor, Entry};
+use tricast_feed::{Cursor, Entry, Offset};
 use tricast_wire::event::Encoded;
 use tricast_wire::notice::Notice;
 use tricast_wire::{poll, sse};
@@ -51,37 +51,65 @@ pub(crate) fn stream_bytes<'a>(
     joined.freeze()
 }
 
+/// Where a carrier stopped in joined events.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    /// How many events went out, the one with a rest included.
+    pub(crate) events: usize,
+    /// What is missing of the last one of these; nothing where the carrier stopped between two.
+    pub(crate) rest: Bytes,
+}
+
+/// Where a carrier stopped that took `written` bytes of these events, joined without anything before them.
+pub(crate) fn stop_in<'a>(shape: Shape, mut written: usize, events: impl Iterator<Item = &'a Event>) -> Stop {
+    let mut count = 0;
+    for event in events {
+        if written == 0 {
+            break;
+        }
+        count += 1;
+        let bytes = bytes_of(shape, event);
+        if written < bytes.len() {
+            return Stop { events: count, rest: bytes.slice(written..) };
+        }
+        written -= bytes.len();
+    }
+    Stop { events: count, rest: Bytes::new() }
+}
+
 /// What one pass gives to one audience, joined when the first subscriber of a shape asks for it.
-pub(crate) struct Joined<'a> {
-    events: &'a [Event],
-    picked: &'a [u32],
+#[derive(Debug)]
+pub(crate) struct Joined {
+    events: Vec<Event>,
     cursor: Cursor,
     by_shape: [Option<Bytes>; Shape::COUNT],
 }
 
-impl<'a> Joined<'a> {
-    pub(crate) fn new(events: &'a [Event], picked: &'a [u32], cursor: Cursor) -> Self {
-        Self { events, picked, cursor, by_shape: [const { None }; Shape::COUNT] }
+impl Joined {
+    pub(crate) fn new(events: Vec<Event>, cursor: Cursor) -> Self {
+        Self { events, cursor, by_shape: [const { None }; Shape::COUNT] }
     }
 
     /// How many events there are.
     pub(crate) fn count(&self) -> usize {
-        self.picked.len()
+        self.events.len()
     }
 
-    pub(crate) fn get(&mut self, shape: Shape) -> Bytes {
-        let slot = shape as usize;
-        if self.by_shape[slot].is_none() {
-            let events = self.picked.iter().map(|place| &self.events[*place as usize]);
-            let joined = match shape {
-                Shape::Answer => {
-                    let pieces: Vec<Bytes> = events.map(|event| event.payload.json()).collect();
-                    poll::answer(None, pieces.iter().map(Bytes::as_ref), &[], self.cursor)
-                }
-                Shape::Events | Shape::ChunkedEvents | Shape::Frames => stream_bytes(shape, None, events),
-            };
-            self.by_shape[slot] = Some(joined);
-        }
-        self.by_shape[slot].clone().unwrap_or_default()
+    pub(crate) fn get(&mut self, shape: Shape) -> &Bytes {
+        let Self { events, cursor, by_shape } = self;
+        by_shape[shape as usize].get_or_insert_with(|| match shape {
+            Shape::Answer => {
+                let pieces: Vec<Bytes> = events.iter().map(|event| event.payload.json()).collect();
+                poll::answer(None, pieces.iter().map(Bytes::as_ref), &[], *cursor)
+            }
+            Shape::Events | Shape::ChunkedEvents | Shape::Frames => stream_bytes(shape, None, events.iter()),
+        })
+    }
+
+    /// Where a carrier stopped that took `written` bytes, and the offset up to which all is done then.
+    pub(crate) fn stop(&self, shape: Shape, written: usize, before: Offset) -> (Stop, Offset) {
+        let stop = stop_in(shape, written, self.events.iter());
+        let upto = stop.events.checked_sub(1).map_or(before, |last| self.events[last].offset);
+        (stop, upto)
     }
 }

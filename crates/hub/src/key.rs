@@ -2,7 +2,7 @@
 
 /// Names a subscriber for as long as it is there. No other one of the process ever has its serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub struct Key {
     pub(crate) index: usize,
     pub(crate) serial: u64,
 }

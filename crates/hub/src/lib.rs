@@ -5,9 +5,9 @@
 //! worker at most once; the worker then makes a *pass*: it takes all that is new, joins it once for each audience and
 //! way out, and hands the same bytes to everyone who stands at the previous head.
 //!
-//! What it is not: there is no HTTP here and no socket. A [`Stream`] gives bytes and a [`Waiting`](poll::Waiting) poll gives an
-//! answer; what carries them is the server's affair. That is the seam where a way out that owns its socket fits in:
-//! one subscriber record, the way out behind it (`out.rs`).
+//! What it is not: there is no HTTP here and no socket. A [`Stream`] gives bytes and a [`Waiting`](poll::Waiting) poll
+//! gives an answer to whoever carries them; or a [`Carrier`] owns the connections, and a pass writes to them without a
+//! step between. One subscriber record, and the way out behind it (`out.rs`).
 //!
 //! Start reading at `worker/mod.rs`.
 //!
@@ -16,8 +16,10 @@
 //! 1. A subscriber is a cursor into the log and at most one joined buffer; what it lags is not kept for it.
 //! 2. A live subscriber has everything up to its worker's head; one that is behind has everything up to its cursor.
 //! 3. Nothing is delivered twice or out of order; what cannot be delivered any more is told as a gap.
-//! 4. A subscriber's slot, its room in the audiences and its session are given back when its stream is dropped.
+//! 4. A connection that takes a part of an event gets the rest of that event first; only this rest is kept for it.
+//! 5. A subscriber's slot, its room in the audiences and its session are given back when its stream is dropped.
 
+mod carrier;
 mod clock;
 mod engine;
 mod feeds;
@@ -37,12 +39,14 @@ mod worker;
 
 pub mod poll;
 
+pub use carrier::{Advance, Carrier, Seat};
 pub use clock::{Clock, system_now, system_now_micros};
 pub use engine::{Appended, Batch, Engine, EngineError, Health, IdempotencyKey, MemoryEngine};
 pub use feeds::{Feed, FeedState, Feeds};
+pub use key::Key;
 pub use limits::Limits;
 pub use session::SessionError;
 pub use shared::Shared;
 pub use stream::{Handle, Stream};
 pub use way::Way;
-pub use worker::{Hub, Wish};
+pub use worker::{Hub, Opened, Wish};

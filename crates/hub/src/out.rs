@@ -1,13 +1,16 @@
 //! The way out behind a subscriber record: what the hub hands over, and what carries it away.
 //!
-//! A [`Pipe`] holds at most one joined buffer and a bounded number of answers; whoever carries it takes them and asks
-//! again. A [`Parked`] poll holds its one answer. A way out that owns its socket would stand beside these two.
+//! There are two ways out, each for streams and for polls. Where somebody else carries the bytes, a [`Pipe`] holds at
+//! most one joined buffer and a bounded number of answers until they are taken, and a [`Parked`] poll its one answer.
+//! Where a [`Carrier`](crate::Carrier) owns the connection, a [`Line`] or a [`Call`] holds nothing but its seat.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use tricast_wire::notice::Sync;
+
+use crate::carrier::Seat;
 
 /// How far a pipe's end has come.
 #[derive(Debug)]
@@ -208,11 +211,73 @@ impl Parked {
     }
 }
 
+/// A stream on a connection that a carrier owns.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) seat: Seat,
+    /// The second since which the connection stands.
+    held_at: Option<u32>,
+    /// The second of the oldest ping that has not been answered.
+    pinged_at: Option<u32>,
+    /// Its last bytes have been handed over.
+    pub(crate) is_ending: bool,
+}
+
+impl Line {
+    pub(crate) fn new(seat: Seat) -> Self {
+        Self { seat, held_at: None, pinged_at: None, is_ending: false }
+    }
+
+    /// The connection stands; since when counts from the first time.
+    pub(crate) fn hold(&mut self, now: u64) {
+        self.held_at.get_or_insert(short(now));
+    }
+
+    pub(crate) fn go_on(&mut self) {
+        self.held_at = None;
+    }
+
+    pub(crate) fn held_secs(&self, now: u64) -> u64 {
+        self.held_at.map_or(0, |at| now.saturating_sub(u64::from(at)))
+    }
+
+    pub(crate) fn heard(&mut self) {
+        self.pinged_at = None;
+    }
+
+    pub(crate) fn pinged(&mut self, now: u64) {
+        self.pinged_at.get_or_insert(short(now));
+    }
+
+    pub(crate) fn unheard_secs(&self, now: u64) -> u64 {
+        self.pinged_at.map_or(0, |at| now.saturating_sub(u64::from(at)))
+    }
+}
+
+/// Seconds since the start: a u32 lasts for 136 years.
+fn short(second: u64) -> u32 {
+    u32::try_from(second).unwrap_or(u32::MAX)
+}
+
+/// A poll on a connection that a carrier owns. Once answered it is no subscriber any more.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) seat: Seat,
+    /// Events in the answer at most.
+    pub(crate) events_max: u32,
+    /// Told in the answer, where the client must know.
+    pub(crate) sync: Option<Box<Sync>>,
+}
+
 /// What carries a subscriber's bytes away.
 #[derive(Debug)]
 pub(crate) enum Out {
-    /// A stream.
-    Pipe(Pipe),
-    /// A poll.
-    Parked(Parked),
+    /// A stream that somebody else carries.
+    Pipe(Box<Pipe>),
+    /// A poll that somebody else answers.
+    Parked(Box<Parked>),
+    /// A stream on a carrier's connection.
+    Line(Line),
+    /// A poll on a carrier's connection.
+    Call(Call),
 }

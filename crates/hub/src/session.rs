@@ -37,7 +37,7 @@ struct Session {
 /// All sessions of the process. Held under one lock.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    by_id: HashMap<SessionId, Session>,
+    by_id: HashMap<SessionId, Box<Session>>,
     /// Sessions that have been left, oldest first; each at most once.
     left: VecDeque<SessionId>,
 }
@@ -66,7 +66,8 @@ impl Sessions {
         sessions_max: usize,
     ) {
         while self.by_id.len() >= sessions_max && self.drop_oldest() {}
-        self.by_id.insert(id, Session { namespace, interest, live: None, gone_at: Millis(0), queued: false });
+        let session = Session { namespace, interest, live: None, gone_at: Millis(0), queued: false };
+        self.by_id.insert(id, Box::new(session));
     }
 
     /// A subscriber of the session is there. Gives the one that was there before.

@@ -22,6 +22,7 @@ pub mod demo;
 mod health;
 mod history;
 mod host;
+mod net;
 mod origin;
 mod pages;
 mod problem;
@@ -35,7 +36,7 @@ mod transport;
 
 pub use demo::DemoParts;
 pub use server::{Server, Stopper};
-pub use settings::{Key, Mistake, Settings, SettingsSource, Written, keys};
+pub use settings::{FanoutWay, Key, Mistake, Settings, SettingsSource, Written, keys};
 
 /// Runs a future on the runtime that a server needs.
 pub fn block_on<F: Future>(future: F) -> F::Output {

@@ -1,35 +1,40 @@
 //! Binding, running and stopping.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpServer, dev};
+use actix_web::{App, dev};
+use futures::FutureExt as _;
+use socket2::{Domain, Protocol, Socket, Type};
 use tricast_feed::Millis;
 use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
+use crate::net::guests::Guests;
+use crate::net::service::{self, Lobby, Stops};
 use crate::pages;
 use crate::settings::Settings;
 use crate::{app, cors, host};
 
 /// How long the listener's queue of connections is that wait to be accepted.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
+
+/// Connections of a worker that are being told that there is no room.
+const TURNED_AWAY_MAX: usize = 4096;
 
 /// How long requests that are under way may take once every subscriber was told, in seconds.
 const REQUESTS_END_SECS: u64 = 1;
-
-/// How much longer the kernel waits for a client that takes nothing than the hub does.
-const STALL_GRACE: Duration = Duration::from_secs(5);
 
 /// A server that is bound and has not begun.
 pub struct Server {
     inner: dev::Server,
     address: SocketAddr,
     shared: Arc<Shared>,
+    guests: Arc<Guests>,
     desk: Option<Arc<demo::Desk>>,
 }
 
@@ -51,39 +56,40 @@ impl Server {
         let routed = desk.clone();
         let listen = settings.listen;
         let workers = settings.workers;
-        let tuned = Arc::clone(&settings);
         let state = Arc::clone(&shared);
-        let server = HttpServer::new(move || {
-            let ctx = Ctx { hub: Hub::start(&state), settings: Arc::clone(&settings) };
+        let lobby = Lobby::new(Arc::clone(&settings));
+        let guests = Arc::clone(&lobby.guests);
+        let builder = dev::Server::build()
+            .workers(workers)
+            // Never reached: the lobby counts for all workers, and answers instead of letting clients wait.
+            .max_concurrent_connections(settings.connections_max.saturating_add(TURNED_AWAY_MAX))
+            .shutdown_timeout(REQUESTS_END_SECS)
+            .disable_signals();
+        let stops = builder.graceful_shutdown_signal();
+        let listener = listener(listen)?;
+        let address = listener.local_addr()?;
+        let builder = builder.listen("tricast", listener, move || {
+            let hub = Hub::start(&state);
+            let ctx = Ctx { hub: hub.clone(), settings: Arc::clone(&settings) };
             let desk = routed.clone();
-            App::new().app_data(ctx).wrap(from_fn(cors::share)).wrap(from_fn(host::guard)).configure(
-                move |routes| {
-                    if let Some(desk) = desk {
-                        pages::configure(routes);
-                        demo::configure(routes, desk);
-                    }
-                    app::configure(routes);
-                },
-            )
-        })
-        .workers(workers)
-        .backlog(BACKLOG)
-        .tcp_nodelay(true)
-        .max_connections(tuned.connections_max)
-        .client_request_timeout(tuned.request_timeout)
-        // A client that has closed its side has gone: without this a stream is noticed only when a write fails.
-        .h1_allow_half_closed(false)
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(REQUESTS_END_SECS)
-        .disable_signals()
-        .on_connect({
-            // Later than the hub's own word, so that a client that reads again is told why.
-            let stall = Duration::from_secs(tuned.hub.stall_secs) + STALL_GRACE;
-            move |connection, _| tune_socket(connection, stall)
-        })
-        .bind(listen)?;
-        let address = server.addrs().first().copied().unwrap_or(listen);
-        Ok(Self { inner: server.run(), address, shared, desk })
+            let app =
+                App::new().app_data(ctx).wrap(from_fn(cors::share)).wrap(from_fn(host::guard)).configure(
+                    move |routes| {
+                        if let Some(desk) = desk {
+                            pages::configure(routes);
+                            demo::configure(routes, desk);
+                        }
+                        app::configure(routes);
+                    },
+                );
+            let stops = stops.clone();
+            let stops: Stops = Rc::new(move || {
+                let stops = stops.clone();
+                async move { stops.notified().await }.boxed_local()
+            });
+            service::factory(Arc::clone(&lobby), hub, app, stops)
+        })?;
+        Ok(Self { inner: builder.run(), address, shared, guests, desk })
     }
 
     /// The address it listens on.
@@ -95,7 +101,11 @@ impl Server {
     /// Ends the server as a signal would: subscribers are told, then connections close.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { handle: self.inner.handle(), shared: Arc::clone(&self.shared) }
+        Stopper {
+            handle: self.inner.handle(),
+            shared: Arc::clone(&self.shared),
+            guests: Arc::clone(&self.guests),
+        }
     }
 
     /// Serves until SIGINT or SIGTERM, or a [`Stopper`], and then until every client was told.
@@ -127,6 +137,7 @@ impl Server {
 pub struct Stopper {
     handle: dev::ServerHandle,
     shared: Arc<Shared>,
+    guests: Arc<Guests>,
 }
 
 impl std::fmt::Debug for Stopper {
@@ -138,7 +149,7 @@ impl std::fmt::Debug for Stopper {
 impl Stopper {
     /// Tells every subscriber, one by one, and then stops the server.
     pub async fn stop(&self) {
-        tracing::info!(subscribers = self.shared.subscribers(), "draining");
+        tracing::info!(subscribers = self.shared.subscribers(), connections = self.guests.here(), "draining");
         self.shared.drain();
         let deadline = tokio::time::Instant::now() + self.shared.limits.drain_max;
         while self.shared.subscribers() > 0 && tokio::time::Instant::now() < deadline {
@@ -157,13 +168,13 @@ fn shared(settings: &Settings) -> Arc<Shared> {
     Shared::new(feeds, Arc::new(engine), settings.hub, system_now)
 }
 
-/// A client that takes nothing for this long has gone, also when the kernel's buffers hide it from us.
-fn tune_socket(connection: &dyn std::any::Any, stall: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>()
-        && let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(stall))
-    {
-        tracing::debug!(%error, "TCP_USER_TIMEOUT");
-    }
+fn listener(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that starts again must not wait for the connections of the one before.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 async fn wait_for_signal() {

@@ -177,6 +177,12 @@ impl FrameReader {
         }
     }
 
+    /// Whether it holds nothing: no frame and no message has begun.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.head_len == 0 && self.header.is_none() && self.fragments == 0
+    }
+
     fn take_header(&mut self, input: &mut &[u8]) -> Result<Option<Header>, FrameFault> {
         while let Some((byte, rest)) = input.split_first() {
             self.head[self.head_len] = *byte;

@@ -16,10 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{spawn_local, yield_now};
-use tricast_feed::{After, Label, Namespace, RoomSet, SessionId};
+use tricast_feed::{After, Label, Namespace, Reason, RoomSet, SessionId};
+use tricast_wire::notice::Close;
 
-use crate::mailbox::{Mailbox, Order};
-use crate::{Shared, Way};
+use crate::mailbox::{Inbox, Mailbox, Order};
+use crate::{Advance, Carrier, Key, Shared, Way};
+pub use open::Opened;
+use pass::Run;
 pub(crate) use state::State;
 
 /// What a client asks for when it subscribes.
@@ -64,6 +67,41 @@ impl Hub {
         hub
     }
 
+    /// Names who owns connections of this worker, or that nobody does any more. To be called before the first subscriber,
+    /// and at the end.
+    pub fn carry(&self, carrier: Option<Rc<dyn Carrier>>) {
+        self.state.borrow_mut().carry(carrier);
+    }
+
+    /// Lets the subscriber of a carrier's connection read on: at first, and whenever the connection goes on after it
+    /// stood, or was asked for by [`Carrier::pull`].
+    pub fn advance(&self, key: Key) -> Advance {
+        self.state.borrow_mut().advance(key)
+    }
+
+    /// The client of a carrier's connection was heard.
+    pub fn heard(&self, key: Key) {
+        if let Some(line) = self.state.borrow_mut().line(key) {
+            line.heard();
+        }
+    }
+
+    /// Answers the poll of a carrier's connection with what it has, because its time is up. Does nothing if it was
+    /// answered before.
+    pub fn answer_now(&self, key: Key) {
+        self.state.borrow_mut().answer_without_events(key, &[]);
+    }
+
+    /// Ends the stream of a carrier's connection for a reason.
+    pub fn end(&self, key: Key, reason: Reason, detail: &str) {
+        self.state.borrow_mut().end(key, &Close::new(reason, detail));
+    }
+
+    /// Forgets a subscriber. Its carrier calls this when the connection is gone, and may use the seat again then.
+    pub fn release(&self, key: Key) {
+        self.state.borrow_mut().remove(key);
+    }
+
     /// What all workers share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
@@ -81,31 +119,74 @@ type Weak = std::rc::Weak<RefCell<State>>;
 
 /// Carries out what the mailbox brings, until the hub is gone.
 async fn read_mail(state: Weak, mailbox: Arc<Mailbox>) {
+    let mut work = Work::default();
     loop {
         mailbox.wait().await;
-        let mut inbox = mailbox.take();
-        while !(inbox.feeds.is_empty() && inbox.orders.is_empty()) {
+        work.add(mailbox.take());
+        while !work.is_done() {
             let Some(state) = state.upgrade() else { return };
-            // Orders first: a publish that followed a join must find the join done.
-            for order in inbox.orders.drain(..) {
-                let is_drain = matches!(order, Order::Drain);
-                state.borrow_mut().obey(order);
-                if is_drain {
-                    state.borrow_mut().start_draining(&state);
-                }
-            }
-            inbox.feeds.retain(|feed| state.borrow_mut().pass(*feed));
+            work.turn(&state);
             drop(state);
-            // The connections take what they were given before the next pass.
+            // Connections take what they were given, and new ones come in, before it goes on.
             yield_now().await;
-            let more = mailbox.take();
-            inbox.orders.extend(more.orders);
-            for feed in more.feeds {
-                if !inbox.feeds.contains(&feed) {
-                    inbox.feeds.push(feed);
-                }
+            work.add(mailbox.take());
+        }
+    }
+}
+
+/// Subscribers that a pass serves before other work of the thread has its turn.
+const STEP: usize = 256;
+
+/// What a worker has to do.
+#[derive(Debug, Default)]
+struct Work {
+    orders: Vec<Order>,
+    /// Feeds with news, each once.
+    feeds: Vec<usize>,
+    /// Passes under way, at most one over each feed.
+    runs: Vec<Run>,
+}
+
+impl Work {
+    fn add(&mut self, inbox: Inbox) {
+        self.orders.extend(inbox.orders);
+        for feed in inbox.feeds {
+            if !self.feeds.contains(&feed) {
+                self.feeds.push(feed);
             }
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.orders.is_empty() && self.feeds.is_empty() && self.runs.is_empty()
+    }
+
+    /// Obeys all orders, begins the passes that can begin, and brings each that is under way one step on.
+    fn turn(&mut self, state: &Rc<RefCell<State>>) {
+        // Orders first: a publish that followed a join must find the join done.
+        for order in self.orders.drain(..) {
+            let is_drain = matches!(order, Order::Drain);
+            state.borrow_mut().obey(order);
+            if is_drain {
+                state.borrow_mut().start_draining(state);
+            }
+        }
+        let Self { feeds, runs, .. } = self;
+        let is_under_way = |runs: &[Run], feed| runs.iter().any(|run| run.feed() == feed);
+        feeds.retain(|feed| {
+            let waits = is_under_way(runs, *feed);
+            if !waits {
+                runs.extend(state.borrow_mut().plan(*feed));
+            }
+            waits
+        });
+        runs.retain_mut(|run| {
+            let remains = state.borrow_mut().step(run, STEP);
+            if !remains && run.has_more {
+                feeds.push(run.feed());
+            }
+            remains
+        });
     }
 }
 

@@ -6,10 +6,11 @@ use tricast_wire::Fault;
 use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
 
+use crate::carrier::Seat;
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
-use crate::out::{Out, Parked, Pipe};
+use crate::out::{Call, Line, Out, Parked, Pipe};
 use crate::poll::Waiting;
 use crate::session::Live;
 use crate::stream::Stream;
@@ -17,23 +18,42 @@ use crate::way::Shape;
 use crate::worker::state::{Place, State, Subscriber};
 use crate::worker::{Hub, Wish};
 
+/// A subscriber whose connection a carrier owns.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Names it, for [`Hub::advance`] and [`Hub::release`].
+    pub key: Key,
+    /// Its session.
+    pub session: SessionId,
+    /// The first bytes of a stream, which its carrier writes before it calls [`Hub::advance`] for the first time.
+    pub opening: Bytes,
+}
+
 impl Hub {
     /// Opens a stream. Its first bytes are ready.
     ///
     /// # Errors
     /// A [`Fault`] for a namespace that is not there, a full house, or a server that stops.
     pub fn open(&self, wish: &Wish) -> Result<Stream, Fault> {
-        let (key, session) = self.state.borrow_mut().open(wish, |shape, sync, state| {
-            let sync = notice_bytes(shape, &Notice::Sync(sync));
-            let retry = sse::retry(state.shared.limits.retry_ms);
-            let opening = match shape {
-                Shape::Events => Bytes::from([&retry[..], &sync].concat()),
-                Shape::ChunkedEvents => Bytes::from([&sse::chunk(&retry)[..], &sync].concat()),
-                Shape::Frames | Shape::Answer => sync,
-            };
-            Out::Pipe(Pipe::new(opening, state.second))
+        let mut state = self.state.borrow_mut();
+        let (key, session) = state.open(wish, |shape, sync, state| {
+            Out::Pipe(Box::new(Pipe::new(opening(shape, sync, state), state.second)))
         })?;
+        drop(state);
         Ok(Stream::new(self.clone(), key, session))
+    }
+
+    /// Opens a stream on a connection of this worker's [`Carrier`](crate::Carrier).
+    ///
+    /// # Errors
+    /// As [`Hub::open`].
+    pub fn open_on(&self, wish: &Wish, seat: Seat) -> Result<Opened, Fault> {
+        let mut first = Bytes::new();
+        let (key, session) = self.state.borrow_mut().open(wish, |shape, sync, state| {
+            first = opening(shape, sync, state);
+            Out::Line(Line::new(seat))
+        })?;
+        Ok(Opened { key, session, opening: first })
     }
 
     /// Starts a poll: it is answered at once if there is something to tell, else when something comes.
@@ -41,24 +61,56 @@ impl Hub {
     /// # Errors
     /// As [`Hub::open`].
     pub fn poll(&self, wish: &Wish, events_max: usize) -> Result<Waiting, Fault> {
-        let asked_for = wish.session;
-        let continues = matches!(wish.after, After::Cursor(_));
-        let mut state = self.state.borrow_mut();
-        // A poll that waits for nothing must still see what was published before it came.
-        let index = state.local(&wish.namespace)?;
-        while state.pass(index) {}
-        let (key, _) = state.open(wish, |_, sync, _| {
-            // Nothing to tell to a client whose session and cursor were both honoured.
-            let silent = continues && asked_for == sync.session && sync.state == StartState::Resumed;
-            Out::Parked(Parked::new((!silent).then_some(sync), events_max))
-        })?;
-        state.nudge(key);
-        drop(state);
+        let out = |_, sync| Out::Parked(Box::new(Parked::new(sync, events_max)));
+        let (key, _) = self.state.borrow_mut().start_poll(wish, out)?;
         Ok(Waiting::new(self.clone(), key))
+    }
+
+    /// Starts a poll on a connection of this worker's [`Carrier`](crate::Carrier), which may be given the answer before
+    /// this returns. The subscriber is gone once it was answered.
+    ///
+    /// # Errors
+    /// As [`Hub::open`].
+    pub fn poll_on(&self, wish: &Wish, events_max: usize, seat: Seat) -> Result<Key, Fault> {
+        let events_max = u32::try_from(events_max).unwrap_or(u32::MAX);
+        let out = |_, sync: Option<Sync>| Out::Call(Call { seat, events_max, sync: sync.map(Box::new) });
+        Ok(self.state.borrow_mut().start_poll(wish, out)?.0)
+    }
+}
+
+/// The first bytes of a stream.
+fn opening(shape: Shape, sync: Sync, state: &State) -> Bytes {
+    let sync = notice_bytes(shape, &Notice::Sync(sync));
+    let retry = sse::retry(state.shared.limits.retry_ms);
+    match shape {
+        Shape::Events => Bytes::from([&retry[..], &sync].concat()),
+        Shape::ChunkedEvents => Bytes::from([&sse::chunk(&retry)[..], &sync].concat()),
+        Shape::Frames | Shape::Answer => sync,
     }
 }
 
 impl State {
+    fn start_poll(
+        &mut self,
+        wish: &Wish,
+        out: impl FnOnce(Shape, Option<Sync>) -> Out,
+    ) -> Result<(Key, SessionId), Fault> {
+        let asked_for = wish.session;
+        let continues = matches!(wish.after, After::Cursor(_));
+        // A poll that waits for nothing must still see what was published before it came, also if no pass has been
+        // there. What the session joins is read later than this offset, so a room that was joined before an event up to
+        // here was published is among its rooms.
+        let index = self.local(&wish.namespace)?;
+        let seen = self.locals[index].feed.last();
+        let opened = self.open(wish, |shape, sync, _| {
+            // Nothing to tell to a client whose session and cursor were both honoured.
+            let silent = continues && asked_for == sync.session && sync.state == StartState::Resumed;
+            out(shape, (!silent).then_some(sync))
+        })?;
+        self.nudge_up_to(opened.0, seen);
+        Ok(opened)
+    }
+
     fn open(
         &mut self,
         wish: &Wish,

@@ -1,13 +1,18 @@
 //! A pass: everything that was published since the last one, joined once for each audience and way out.
+//!
+//! A pass is planned at once and walked in steps, so that a worker with many subscribers does other work in between.
+//! Who is still to be served is [`Place::Due`]; whoever is moved on by something else meanwhile, is it no longer.
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use tricast_feed::{AudienceKey, Offset};
 
+use crate::carrier::Carrier;
 use crate::join::{Event, Joined};
 use crate::key::Key;
 use crate::out::Out;
-use crate::worker::state::{Local, Place, State};
+use crate::worker::state::{Local, Place, State, Subscriber};
 
 /// Audiences that get the same events of a pass, so that these are joined once for all of them.
 struct Group {
@@ -51,9 +56,29 @@ fn groups(local: &Local, events: &[Event]) -> Vec<Group> {
 /// of them is ready for it. So the memory of a pass is bounded whatever the rooms are.
 const LARGE_JOINS_MAX: usize = 16;
 
+/// A pass that is under way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    feed: usize,
+    /// Where it began.
+    before: Offset,
+    joins: Vec<Joined>,
+    /// Whom it serves, and with which of the joins.
+    todo: Vec<(u32, u32)>,
+    done: usize,
+    /// Whether more was published than one pass takes.
+    pub(crate) has_more: bool,
+}
+
+impl Run {
+    pub(crate) fn feed(&self) -> usize {
+        self.feed
+    }
+}
+
 impl State {
-    /// Makes one pass over a feed. True if there is more to do.
-    pub(crate) fn pass(&mut self, index: usize) -> bool {
+    /// Plans a pass over a feed. Nothing, if nothing is new. Only one pass may be under way over a feed.
+    pub(crate) fn plan(&mut self, index: usize) -> Option<Run> {
         let local = &mut self.locals[index];
         local.link.seen();
         let before = local.head;
@@ -64,22 +89,24 @@ impl State {
             self.obey(order);
         }
         if last == before {
-            return false;
+            return None;
         }
         let head = events.last().map_or(last, |event| event.offset);
         let is_whole = events.first().is_some_and(|event| event.offset == before.next());
         let alone = if is_whole { self.addressed_alone(index, &events) } else { self.everybody(index) };
         // Who reads alone is set apart before anything is handed out.
-        alone.iter().for_each(|key| self.set_behind(*key, before));
+        alone.iter().for_each(|key| self.set_behind(*key));
         let local = &mut self.locals[index];
-        local.head = head;
+        (local.head, local.due_from) = (head, before);
         local.passes = local.passes.wrapping_add(1);
+        let mut run =
+            Run { feed: index, before, joins: vec![], todo: vec![], done: 0, has_more: head < last };
         if is_whole {
-            self.hand_out_all(index, before, &events);
+            self.enlist_due(&mut run, &events);
         }
         alone.into_iter().for_each(|key| self.nudge(key));
         self.wake_waiting(index);
-        head < last
+        Some(run)
     }
 
     /// What is new, as much as one pass may take, and the newest offset of all.
@@ -112,80 +139,119 @@ impl State {
         mine.map(|(slot, subscriber)| Key { index: slot, serial: subscriber.serial }).collect()
     }
 
-    fn set_behind(&mut self, key: Key, offset: Offset) {
-        if let Some(subscriber) = self.find(key)
-            && subscriber.place == Place::Live
-        {
-            subscriber.place = Place::Behind(offset);
-        }
-    }
-
-    fn hand_out_all(&mut self, index: usize, before: Offset, events: &[Event]) {
-        let groups = groups(&self.locals[index], events);
-        let cursor = self.locals[index].cursor(self.locals[index].head);
-        let mut delivered = 0;
+    /// Notes whom the run serves, and lets those read by themselves for whom nothing is joined.
+    fn enlist_due(&mut self, run: &mut Run, events: &[Event]) {
+        let groups = groups(&self.locals[run.feed], events);
+        let cursor = self.locals[run.feed].cursor(self.locals[run.feed].head);
+        let mut readers = Vec::new();
         for group in &groups {
             let bytes: usize = group.picked.iter().map(|place| events[*place as usize].size).sum();
             let is_large = groups.len() > LARGE_JOINS_MAX && bytes > self.shared.limits.read_bytes_max;
-            let mut joined = Joined::new(events, &group.picked, cursor);
+            let join = run.joins.len() as u32;
+            if !is_large {
+                let picked = group.picked.iter().map(|place| Event::clone(&events[*place as usize]));
+                run.joins.push(Joined::new(picked.collect(), cursor));
+            }
             for audience in &group.audiences {
-                if is_large {
-                    self.let_read(index, *audience, before);
-                } else {
-                    delivered += self.hand_out(index, *audience, before, &mut joined);
-                }
+                self.enlist_audience(run, *audience, (!is_large).then_some(join), &mut readers);
             }
         }
-        self.shared.count_deliveries(delivered);
+        readers.into_iter().for_each(|key| self.nudge(key));
     }
 
-    /// Lets an audience read the log by itself, each member when its carrier is ready.
-    fn let_read(&mut self, index: usize, audience: AudienceKey, before: Offset) {
-        for member in self.locals[index].members[audience.0 as usize].clone() {
-            let Some(subscriber) = self.subscribers.get(member) else { continue };
-            let key = Key { index: member, serial: subscriber.serial };
-            self.set_behind(key, before);
-            self.nudge(key);
-        }
-    }
-
-    /// Gives an audience its events. Gives the number of deliveries.
-    fn hand_out(
+    fn enlist_audience(
         &mut self,
-        index: usize,
+        run: &mut Run,
         audience: AudienceKey,
-        before: Offset,
-        joined: &mut Joined<'_>,
-    ) -> u64 {
-        let members = std::mem::take(&mut self.locals[index].members[audience.0 as usize]);
-        let mut alone = Vec::new();
-        let mut delivered = 0;
-        let (head, tail) = members.split_at(self.locals[index].passes % members.len().max(1));
+        join: Option<u32>,
+        readers: &mut Vec<Key>,
+    ) {
+        let local = &self.locals[run.feed];
+        let members = &local.members[audience.0 as usize];
+        let (head, tail) = members.split_at(local.passes % members.len().max(1));
         for member in tail.iter().chain(head) {
             let Some(subscriber) = self.subscribers.get_mut(*member) else { continue };
             if subscriber.place != Place::Live {
                 continue;
             }
-            match &mut subscriber.out {
-                Out::Pipe(pipe) if pipe.is_free() => {
-                    pipe.fill(joined.get(subscriber.shape), self.second);
-                    delivered += joined.count() as u64;
+            match join {
+                Some(join) => {
+                    subscriber.place = Place::Due;
+                    // A worker's subscribers are fewer than `limits.subscribers_max`, far below the range.
+                    run.todo.push((join, *member as u32));
                 }
-                Out::Pipe(_) => subscriber.place = Place::Behind(before),
-                Out::Parked(parked) if parked.is_answered() => {}
-                Out::Parked(parked) if parked.sync.is_none() && joined.count() <= parked.events_max => {
-                    parked.answer(joined.get(subscriber.shape));
-                    delivered += joined.count() as u64;
-                }
-                Out::Parked(_) => {
-                    subscriber.place = Place::Behind(before);
-                    alone.push(Key { index: *member, serial: subscriber.serial });
+                None => {
+                    subscriber.place = Place::Behind(run.before);
+                    readers.push(Key { index: *member, serial: subscriber.serial });
                 }
             }
         }
-        self.locals[index].members[audience.0 as usize] = members;
-        alone.into_iter().for_each(|key| self.nudge(key));
-        delivered
+    }
+
+    /// Serves the next subscribers of a run, at most so many. True while some remain.
+    pub(crate) fn step(&mut self, run: &mut Run, most: usize) -> bool {
+        let end = run.todo.len().min(run.done + most);
+        let mut delivered = 0;
+        for place in run.done..end {
+            let (join, member) = run.todo[place];
+            delivered += self.serve(run.feed, run.before, member as usize, &mut run.joins[join as usize]);
+        }
+        run.done = end;
+        self.shared.count_deliveries(delivered as u64);
+        end < run.todo.len()
+    }
+
+    /// Serves one subscriber. Gives the number of deliveries.
+    fn serve(&mut self, feed: usize, before: Offset, member: usize, joined: &mut Joined) -> usize {
+        let Some(subscriber) = self.subscribers.get_mut(member) else { return 0 };
+        // The slot may be another's by now, who is due in a pass over another feed.
+        if subscriber.place != Place::Due || subscriber.feed != feed {
+            return 0;
+        }
+        let key = Key { index: member, serial: subscriber.serial };
+        match &mut subscriber.out {
+            Out::Line(line) => {
+                let bytes = joined.get(subscriber.shape);
+                let written = self.carrier.send(line.seat, bytes);
+                if written == bytes.len() {
+                    subscriber.place = Place::Live;
+                    return joined.count();
+                }
+                return self.hold(key, before, written, joined);
+            }
+            Out::Call(call) if call.sync.is_none() && joined.count() <= call.events_max as usize => {
+                self.carrier.answer(call.seat, joined.get(subscriber.shape));
+                self.remove(key);
+                return joined.count();
+            }
+            Out::Pipe(pipe) if pipe.is_free() => {
+                pipe.fill(joined.get(subscriber.shape).clone(), self.second);
+                subscriber.place = Place::Live;
+                return joined.count();
+            }
+            Out::Parked(parked) if parked.is_answered() => subscriber.place = Place::Live,
+            Out::Parked(parked) if parked.sync.is_none() && joined.count() <= parked.events_max => {
+                parked.answer(joined.get(subscriber.shape).clone());
+                subscriber.place = Place::Live;
+                return joined.count();
+            }
+            Out::Pipe(_) => subscriber.place = Place::Behind(before),
+            Out::Call(_) | Out::Parked(_) => {
+                subscriber.place = Place::Behind(before);
+                self.nudge(key);
+            }
+        }
+        0
+    }
+
+    /// A connection took a part of a pass only. Gives the number of deliveries.
+    fn hold(&mut self, key: Key, before: Offset, written: usize, joined: &Joined) -> usize {
+        let Self { subscribers, carrier, second, .. } = self;
+        let Some(subscriber) = subscribers.get_mut(key.index) else { return 0 };
+        let (stop, upto) = joined.stop(subscriber.shape, written, before);
+        subscriber.place = Place::Behind(upto);
+        hold_line(subscriber, *second, stop.rest, carrier.as_ref());
+        stop.events
     }
 
     /// Those that started after the old head may go on now.
@@ -195,6 +261,16 @@ impl State {
                 subscriber.is_waiting = false;
                 self.nudge(key);
             }
+        }
+    }
+}
+
+/// Notes that a line stands, and has its carrier keep what must go out first.
+pub(crate) fn hold_line(subscriber: &mut Subscriber, second: u64, rest: Bytes, carrier: &dyn Carrier) {
+    if let Out::Line(line) = &mut subscriber.out {
+        line.hold(second);
+        if !rest.is_empty() {
+            carrier.keep(line.seat, rest);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The subscriber records of a worker, and the feeds that they follow.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -8,11 +9,12 @@ use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Namespace, Offset, 
 use tricast_wire::notice::{Close, Notice};
 use tricast_wire::{Fault, sse, ws};
 
+use crate::carrier::{Carrier, Seat};
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::mailbox::{Link, Mailbox, Order};
-use crate::out::{Out, Pipe};
+use crate::out::{Line, Out, Pipe};
 use crate::way::Shape;
 use crate::{Shared, Way};
 
@@ -21,6 +23,8 @@ use crate::{Shared, Way};
 pub(crate) enum Place {
     /// It has everything up to the head of its feed, and the next pass serves it.
     Live,
+    /// The pass that is under way will serve it: it has everything up to where that pass began.
+    Due,
     /// It has everything up to this offset, and reads the log by itself.
     Behind(Offset),
 }
@@ -56,6 +60,8 @@ pub(crate) struct Local {
     /// The members of each audience, by its key.
     pub(crate) members: Vec<Vec<usize>>,
     pub(crate) by_session: HashMap<SessionId, Key>,
+    /// Where the newest pass began.
+    pub(crate) due_from: Offset,
     /// Subscribers that cannot be served before the next pass: they started after the head.
     pub(crate) waiting: Vec<Key>,
     /// Counts passes, to begin each with another subscriber.
@@ -65,6 +71,15 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) fn cursor(&self, offset: Offset) -> Cursor {
         Cursor { epoch: self.feed.epoch(), offset }
+    }
+
+    /// Up to where a subscriber has everything.
+    pub(crate) fn standing(&self, place: Place) -> Offset {
+        match place {
+            Place::Live => self.head,
+            Place::Due => self.due_from,
+            Place::Behind(offset) => offset,
+        }
     }
 
     pub(crate) fn sit(&mut self, audience: AudienceKey, index: usize) -> usize {
@@ -94,6 +109,8 @@ pub(crate) struct State {
     pub(crate) subscribers: Slab<Subscriber>,
     pub(crate) locals: Vec<Local>,
     by_name: HashMap<Namespace, usize>,
+    /// Who owns connections of this worker.
+    pub(crate) carrier: Rc<dyn Carrier>,
     /// Seconds since the hub was started.
     pub(crate) second: u64,
 }
@@ -106,8 +123,13 @@ impl State {
             subscribers: Slab::new(),
             locals: Vec::new(),
             by_name: HashMap::new(),
+            carrier: Rc::new(Nobody),
             second: 0,
         }
+    }
+
+    pub(crate) fn carry(&mut self, carrier: Option<Rc<dyn Carrier>>) {
+        self.carrier = carrier.unwrap_or_else(|| Rc::new(Nobody));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -129,6 +151,7 @@ impl State {
             feed,
             link,
             head,
+            due_from: head,
             audiences: Audiences::default(),
             members: Vec::new(),
             by_session: HashMap::new(),
@@ -146,7 +169,14 @@ impl State {
     pub(crate) fn pipe(&mut self, key: Key) -> Option<&mut Pipe> {
         match &mut self.find(key)?.out {
             Out::Pipe(pipe) => Some(pipe),
-            Out::Parked(_) => None,
+            Out::Parked(_) | Out::Line(_) | Out::Call(_) => None,
+        }
+    }
+
+    pub(crate) fn line(&mut self, key: Key) -> Option<&mut Line> {
+        match &mut self.find(key)?.out {
+            Out::Line(line) => Some(line),
+            Out::Pipe(_) | Out::Parked(_) | Out::Call(_) => None,
         }
     }
 
@@ -193,13 +223,19 @@ impl State {
         let rooms = interest.rooms.clone().unwrap_or_default();
         let audience = self.locals[feed].audiences.enter(&rooms);
         let seat = self.locals[feed].sit(audience, key.index);
-        let head = self.locals[feed].head;
+        self.set_behind(key);
         let Some(subscriber) = self.find(key) else { return };
         (subscriber.audience, subscriber.seat, subscriber.interest) = (audience, seat, interest);
-        if subscriber.place == Place::Live {
-            subscriber.place = Place::Behind(head);
-        }
         self.nudge(key);
+    }
+
+    /// Lets a subscriber read on by itself from where it stands.
+    pub(crate) fn set_behind(&mut self, key: Key) {
+        let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
+        else {
+            return;
+        };
+        subscriber.place = Place::Behind(self.locals[subscriber.feed].standing(subscriber.place));
     }
 
     /// Ends a subscriber: a stream after what it holds, a poll with an answer at once.
@@ -208,7 +244,13 @@ impl State {
         let shape = subscriber.shape;
         match &mut subscriber.out {
             Out::Pipe(pipe) => pipe.end(last_bytes(shape, close)),
-            Out::Parked(_) => {
+            Out::Line(line) if line.is_ending => {}
+            Out::Line(line) => {
+                line.is_ending = true;
+                let seat = line.seat;
+                self.carrier.end(seat, last_bytes(shape, close));
+            }
+            Out::Parked(_) | Out::Call(_) => {
                 // A poll that is merely replaced is answered empty: its client has opened the next one itself.
                 let notices = if close.reason == Reason::Replaced {
                     vec![]
@@ -230,4 +272,18 @@ fn last_bytes(shape: Shape, close: &Close) -> bytes::Bytes {
         Shape::Events | Shape::Answer => {}
     }
     bytes::Bytes::from(last)
+}
+
+/// Stands in until there is a carrier: nobody has a seat either before.
+#[derive(Debug)]
+struct Nobody;
+
+impl Carrier for Nobody {
+    fn send(&self, _: Seat, _: &bytes::Bytes) -> usize {
+        0
+    }
+    fn keep(&self, _: Seat, _: bytes::Bytes) {}
+    fn answer(&self, _: Seat, _: &bytes::Bytes) {}
+    fn end(&self, _: Seat, _: bytes::Bytes) {}
+    fn pull(&self, _: Seat) {}
 }

@@ -13,47 +13,77 @@ use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::out::Out;
 use crate::way::Shape;
-use crate::worker::state::{Local, Place, State};
+use crate::worker::pass::hold_line;
+use crate::worker::state::{Local, Place, State, Subscriber};
 
 impl State {
     /// One second has passed.
     pub(crate) fn tick(&mut self) {
         self.second += 1;
         self.shared.sweep();
-        let beat_secs = self.shared.limits.beat_secs.max(1);
-        let turn = self.second % beat_secs;
-        let stall_secs = self.shared.limits.stall_secs;
-        let mut beats = HashMap::new();
-        let mut dead = Vec::new();
-        for (index, subscriber) in &mut self.subscribers {
-            let Out::Pipe(pipe) = &mut subscriber.out else { continue };
-            if index as u64 % beat_secs != turn {
-                continue;
-            }
+        let beat_secs = usize::try_from(self.shared.limits.beat_secs.max(1)).unwrap_or(usize::MAX);
+        let turn = usize::try_from(self.second).unwrap_or(0) % beat_secs;
+        let mut beats = Beats::default();
+        for index in (turn..self.subscribers.capacity()).step_by(beat_secs) {
+            let Some(subscriber) = self.subscribers.get(index) else { continue };
             let key = Key { index, serial: subscriber.serial };
-            // Silence counts from a ping: a client that was not asked owes nothing.
-            let unheard = pipe.unheard_secs(self.second) > stall_secs;
-            if unheard || pipe.stalled_secs(self.second) > stall_secs {
-                dead.push((
-                    key,
-                    if unheard { "the client answers no ping" } else { "the client does not read" },
-                ));
-            } else if subscriber.place == Place::Live && pipe.is_free() {
-                let feed = (subscriber.feed, subscriber.shape);
-                let beat = beats.entry(feed).or_insert_with(|| beat(&self.locals[feed.0], feed.1));
-                pipe.fill(beat.clone(), self.second);
-                if subscriber.way == Way::Ws {
-                    pipe.pinged(self.second);
-                }
+            match self.silence(subscriber) {
+                Some(detail) => self.end(key, &Close::new(Reason::SlowConsumer, detail)),
+                None => self.beat(index, &mut beats),
             }
         }
-        for (key, detail) in dead {
-            self.end(key, &Close::new(Reason::SlowConsumer, detail));
+    }
+
+    /// Why a stream is given up, if it is.
+    fn silence(&self, subscriber: &Subscriber) -> Option<&'static str> {
+        let stall_secs = self.shared.limits.stall_secs;
+        let (unheard, stalled) = match &subscriber.out {
+            Out::Pipe(pipe) => (pipe.unheard_secs(self.second), pipe.stalled_secs(self.second)),
+            Out::Line(line) => (line.unheard_secs(self.second), line.held_secs(self.second)),
+            Out::Parked(_) | Out::Call(_) => return None,
+        };
+        // Silence counts from a ping: a client that was not asked owes nothing.
+        let reasons = [(unheard, "the client answers no ping"), (stalled, "the client does not read")];
+        reasons.into_iter().find(|(secs, _)| *secs > stall_secs).map(|(_, detail)| detail)
+    }
+
+    /// Gives a stream that is live and free its beat.
+    fn beat(&mut self, index: usize, beats: &mut Beats) {
+        let Self { subscribers, locals, carrier, second, .. } = self;
+        let Some(subscriber) = subscribers.get_mut(index) else { return };
+        if subscriber.place != Place::Live {
+            return;
+        }
+        let local = &locals[subscriber.feed];
+        let beat = beats.entry((subscriber.feed, subscriber.shape));
+        match &mut subscriber.out {
+            Out::Pipe(pipe) if pipe.is_free() => {
+                pipe.fill(beat.or_insert_with(|| beat_bytes(local, subscriber.shape)).clone(), *second);
+                if subscriber.way == Way::Ws {
+                    pipe.pinged(*second);
+                }
+            }
+            Out::Line(line) if !line.is_ending => {
+                let bytes = beat.or_insert_with(|| beat_bytes(local, subscriber.shape));
+                if subscriber.way == Way::Ws {
+                    line.pinged(*second);
+                }
+                let written = carrier.send(line.seat, bytes);
+                if written < bytes.len() {
+                    // What was not begun is not owed: the next beat comes.
+                    let rest = if written == 0 { Bytes::new() } else { bytes.slice(written..) };
+                    subscriber.place = Place::Behind(local.head);
+                    hold_line(subscriber, *second, rest, carrier.as_ref());
+                }
+            }
+            Out::Pipe(_) | Out::Line(_) | Out::Parked(_) | Out::Call(_) => {}
         }
     }
 }
 
-fn beat(local: &Local, shape: Shape) -> Bytes {
+type Beats = HashMap<(usize, Shape), Bytes>;
+
+fn beat_bytes(local: &Local, shape: Shape) -> Bytes {
     let notice = notice_bytes(shape, &Notice::Beat(local.cursor(local.head)));
     if shape != Shape::Frames {
         return notice;

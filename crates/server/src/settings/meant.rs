@@ -13,6 +13,15 @@ use tricast_wire::publish::PublishLimits;
 use crate::settings::written::{Entry, Mistake, Written};
 use crate::settings::{SettingsSource, keys};
 
+/// Who writes to the connections of streams and polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FanoutWay {
+    /// The hub, which owns their sockets.
+    Owned,
+    /// actix, as bodies of responses.
+    Body,
+}
+
 /// Everything that a server is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -42,8 +51,12 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Bytes of a message on a WebSocket.
     pub message_bytes_max: usize,
-    /// Connections of one worker.
+    /// Connections at once.
     pub connections_max: usize,
+    /// Who writes to connections.
+    pub fanout: FanoutWay,
+    /// Bytes that the kernel takes ahead for a client that does not read.
+    pub unsent_max: u32,
     /// Where the newest report is looked for.
     pub report_dir: PathBuf,
     /// The log's filter.
@@ -88,6 +101,11 @@ impl Settings {
             body_bytes_max: reader.number("limits.body_bytes", 1024, usize::MAX as u64),
             message_bytes_max: reader.number("limits.message_bytes", 128, usize::MAX as u64),
             connections_max: reader.number("limits.connections_max", 1, usize::MAX as u64),
+            fanout: match reader.choice("fanout.way", &["owned", "body"]).as_str() {
+                "body" => FanoutWay::Body,
+                _ => FanoutWay::Owned,
+            },
+            unsent_max: reader.number("socket.unsent_max", 1024, 4 << 20),
             report_dir: PathBuf::from(reader.text("report.dir")),
             log_level: reader.text("log.level"),
             log_is_json: reader.choice("log.format", &["text", "json"]) == "json",

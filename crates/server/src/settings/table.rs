@@ -45,13 +45,15 @@ pub fn keys() -> &'static [Key] {
         "limits.depth_max" = "64" : "depth of nesting in `data`, 1 to 1000";
         "limits.rooms_max" = "64" : "rooms of one subscriber, and of one event, 1 to 1000";
         "limits.subscribers_max" = "100000" : "open streams and parked polls at once, 1 or more";
-        "limits.connections_max" = "25000" : "connections of one worker at once, 1 or more";
+        "limits.connections_max" = "25000" : "connections at once; a further one is answered 503; 1 or more";
         "limits.stall_secs" = "60" : "seconds that a stream may stand with bytes that its client does not take, 1 to 3600";
         "limits.replies_max" = "64" : "answers that wait to be written on one WebSocket, 1 to 10000";
         "limits.pass_events_max" = "1024" : "events that one fan-out pass joins, 1 to 100000";
         "limits.pass_bytes_max" = "1048576" : "bytes that one fan-out pass takes from the log, 1024 or more";
         "limits.read_bytes_max" = "65536" : "bytes that a subscriber who is behind reads from the log at once, 1024 or more";
         "limits.answer_bytes_max" = "4194304" : "bytes of the log that one answer to a poll takes; the rest comes with the next one; 1024 or more";
+        "fanout.way" = "\"owned\"" : "owned or body: whether the hub writes to connections itself, or streams are bodies of actix's responses";
+        "socket.unsent_max" = "16384" : "bytes that the kernel takes ahead for a client that does not read, 1024 to 4194304";
         "drain.rate" = "2000" : "streams ended a second when the server stops, 1 or more";
         "drain.max_secs" = "10" : "the longest that stopping may take, in seconds, 1 to 600";
         "report.dir" = "\"target/tricast/runs\"" : "where the runs are whose newest report is shown at /report/";

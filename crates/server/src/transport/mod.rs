@@ -3,6 +3,7 @@
 
 pub(crate) mod poll;
 pub(crate) mod sse;
+pub(crate) mod voice;
 pub(crate) mod ws;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};

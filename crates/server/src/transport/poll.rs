@@ -7,6 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use tricast_hub::Way;
 
 use crate::ctx::Ctx;
+use crate::net::native::Native;
+use crate::net::owned::Polling;
 use crate::problem::Refusal;
 use crate::query::Query;
 use crate::transport::{COMMON, unbuffered, wish};
@@ -26,13 +28,20 @@ pub(crate) async fn poll(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
         None => query.number("wait", WAIT_SECS, WAIT_SECS_DEFAULT)?,
     };
     let events_max = query.number("max", EVENTS_MAX, EVENTS_MAX_DEFAULT)? as usize;
-    let waiting = ctx.hub.poll(&wish, events_max)?;
-    let answer = waiting.answer(Duration::from_secs(wait)).await;
     let mut response = HttpResponse::Ok();
     if preferred.is_some() {
         response.insert_header((HeaderName::from_static("preference-applied"), format!("wait={wait}")));
     }
-    Ok(unbuffered(&mut response).content_type("application/json").body(answer))
+    unbuffered(&mut response).content_type("application/json");
+    let wait = Duration::from_secs(wait);
+    if let Some(native) = Native::of(&request) {
+        native.poll(&ctx.hub, Polling { wish, events_max, wait })?;
+        let mut response = response.finish();
+        response.head_mut().no_chunking(true);
+        return Ok(response);
+    }
+    let answer = ctx.hub.poll(&wish, events_max)?.answer(wait).await;
+    Ok(response.body(answer))
 }
 
 /// `Prefer: wait=25` (RFC 7240, section 4.3). Other preferences are somebody else's.

@@ -9,6 +9,8 @@ use futures::StreamExt as _;
 use tricast_hub::Way;
 
 use crate::ctx::Ctx;
+use crate::net::native::Native;
+use crate::net::owned::Role;
 use crate::problem::Refusal;
 use crate::query::{Query, parse_after};
 use crate::transport::{COMMON, unbuffered, wish};
@@ -25,6 +27,12 @@ pub(crate) async fn sse(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, 
     // The hub's events are chunks already, made once for everybody. HTTP/1.0 knows none: there the body ends with the
     // connection (RFC 9112, section 6.3). Later versions of HTTP have frames of their own.
     wish.is_chunked = request.version() == Version::HTTP_11;
+    if let Some(native) = Native::of(&request) {
+        native.open(&ctx.hub, &wish, || Role::Events(0))?;
+        let mut response = head().insert_header((TRANSFER_ENCODING, "chunked")).finish();
+        response.head_mut().no_chunking(true);
+        return Ok(response);
+    }
     let stream = ctx.hub.open(&wish)?;
     let mut response = head();
     if wish.is_chunked {

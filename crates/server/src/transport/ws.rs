@@ -1,27 +1,29 @@
 //! WebSocket: frames both ways on a connection that was an HTTP request.
 //!
-//! `actix-ws` shakes hands. Outwards the hub's frames go as they are, already encoded and joined; inwards our own
-//! reader refuses a frame from its header.
+//! `actix-ws` shakes hands. Then the connection moves to this worker's table, or, where it cannot, the frames are the
+//! body of the response. Outwards the hub's frames go as they are, already encoded and joined; inwards our own reader
+//! refuses a frame from its header.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::dev::Payload;
 use actix_web::http::Version;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, rt, web};
 use futures::StreamExt as _;
-use tricast_feed::{Namespace, Reason, SessionId};
-use tricast_hub::{Batch, Handle, Hub, Way};
-use tricast_wire::command::{self, Command, Op};
-use tricast_wire::publish::PublishLimits;
+use tricast_feed::Reason;
+use tricast_hub::{Handle, Way};
 use tricast_wire::ws::{FrameFault, FrameReader, Incoming, close_frame, pong_frame};
-use tricast_wire::{Fault, text};
 
 use crate::ctx::Ctx;
+use crate::net::native::Native;
+use crate::net::owned::{Role, Talk};
 use crate::problem::Refusal;
 use crate::query::Query;
-use crate::sessions;
+use crate::transport::voice::{Voice, echo};
 use crate::transport::{COMMON, UNBUFFERED, wish};
 
 const SUBPROTOCOL: &str = "tricast.v1";
@@ -32,21 +34,27 @@ pub(crate) async fn ws(
     ctx: Ctx,
 ) -> Result<HttpResponse, Refusal> {
     let wish = wish(&request, &ctx, Way::Ws, &Query::read(&request, &COMMON)?)?;
-    let response = shake_hands(&request).await?;
+    let mut response = shake_hands(&request).await?;
+    for (name, value) in UNBUFFERED {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(native) = Native::of(&request) {
+        let talk = || Role::Frames(Box::new(Talk::new(wish.namespace.clone())));
+        native.open(&ctx.hub, &wish, talk)?;
+        return Ok(response);
+    }
     let stream = ctx.hub.open(&wish)?;
     let inbound = Inbound {
         handle: stream.handle(),
-        hub: ctx.hub.clone(),
-        namespace: wish.namespace,
-        session: stream.session(),
-        limits: ctx.settings.publish,
+        voice: Voice {
+            shared: Arc::clone(ctx.hub.shared()),
+            namespace: wish.namespace,
+            session: stream.session(),
+            limits: ctx.settings.publish,
+        },
     };
     rt::spawn(inbound.read(payload, FrameReader::new(ctx.settings.message_bytes_max)));
-    let mut response = response.set_body(BoxBody::new(BodyStream::new(stream.map(Ok::<_, Infallible>))));
-    for (name, value) in UNBUFFERED {
-        response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from_static(value));
-    }
-    Ok(response)
+    Ok(response.set_body(BoxBody::new(BodyStream::new(stream.map(Ok::<_, Infallible>)))))
 }
 
 /// Checks the upgrade request (RFC 6455, section 4.2) and gives the head of the answer.
@@ -66,10 +74,7 @@ async fn shake_hands(request: &HttpRequest) -> Result<HttpResponse, Refusal> {
 /// Its inputs: the request's payload, and room in the stream for answers.
 struct Inbound {
     handle: Handle,
-    hub: Hub,
-    namespace: Namespace,
-    session: SessionId,
-    limits: PublishLimits,
+    voice: Voice,
 }
 
 impl Inbound {
@@ -90,7 +95,9 @@ impl Inbound {
         loop {
             match reader.next(&mut input) {
                 Ok(None) => return Ok(()),
-                Ok(Some(Incoming::Text(text))) if self.handle.room().await => self.obey(&text).await,
+                Ok(Some(Incoming::Text(text))) if self.handle.room().await => {
+                    self.handle.reply(self.voice.obey(&text).await);
+                }
                 // The stream ends: what the client still asks for is not done.
                 Ok(Some(Incoming::Text(_))) => return Err(Bytes::new()),
                 Ok(Some(Incoming::Ping(payload))) => self.handle.pong(pong_frame(&payload)),
@@ -100,41 +107,4 @@ impl Inbound {
             }
         }
     }
-
-    async fn obey(&self, text: &str) {
-        let Command { reference, op } = command::parse(text, self.limits, self.session);
-        let done = match op {
-            Ok(op) => self.carry_out(op).await,
-            Err(fault) => Err(fault),
-        };
-        self.handle.reply(match done {
-            Ok(fields) => command::reply_ok(reference.as_deref(), &fields),
-            Err(fault) => command::reply_refused(reference.as_deref(), &fault),
-        });
-    }
-
-    /// Carries a command out. Gives the fields of its answer.
-    async fn carry_out(&self, op: Op) -> Result<String, Fault> {
-        let shared = self.hub.shared();
-        let rooms_max = self.limits.rooms_max;
-        let change = |join: Vec<_>, leave: Vec<_>| {
-            shared.change_rooms(&self.namespace, self.session, &join, &leave, rooms_max)
-        };
-        match op {
-            Op::Ping => Ok(String::new()),
-            Op::Join(rooms) => sessions::rooms_field(change(rooms.iter().cloned().collect(), vec![])),
-            Op::Leave(rooms) => sessions::rooms_field(change(vec![], rooms.iter().cloned().collect())),
-            Op::Publish(draft) => {
-                let batch = Batch { drafts: vec![draft], idempotency: None };
-                let appended = shared.publish(&self.namespace, batch).await?;
-                let ids = appended.ids().map(|id| format!("{{\"id\":\"{}\"}}", text::cursor(id)));
-                Ok(format!(",\"events\":[{}]", ids.collect::<Vec<_>>().join(",")))
-            }
-        }
-    }
-}
-
-/// The answer to a close frame (RFC 6455, section 5.5.1).
-fn echo(code: u16) -> Bytes {
-    Bytes::from(close_frame(if code == 1005 { 1000 } else { code }, ""))
 }

@@ -1,0 +1,219 @@
+//! The door: looks at the first request of a connection, and sends the connection where it belongs.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::body::{BodySize, to_bytes_limited};
+use actix_http::h1::{Codec, Message, MessageType};
+use actix_http::{HttpMessage as _, Method, Request, Response, ServiceConfig, StatusCode, Version};
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use bytes::BytesMut;
+use futures::future::LocalBoxFuture;
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use crate::net::guests::Guest;
+use crate::net::native::{Claim, Native};
+use crate::net::owned::{Owned, Start};
+use crate::net::refusal::late;
+use crate::net::wire::FrontIo;
+
+/// The longest head of a request that is looked at here; actix's dispatcher refuses longer ones.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// The longest body of an answer that is no stream: refusals are short.
+const REFUSAL_BYTES_MAX: usize = 1 << 20;
+
+/// Calls the application.
+pub(crate) type App = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, HttpResponse<BoxBody>>>;
+
+/// Serves a connection by actix's dispatcher until it ends.
+pub(crate) type Dispatcher = Rc<dyn Fn(FrontIo, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>>;
+
+/// What a worker's connections are attended by.
+pub(crate) struct Front {
+    pub(crate) app: App,
+    pub(crate) dispatcher: Dispatcher,
+    /// Takes over streams and polls; nobody with `fanout.way = "body"`.
+    pub(crate) owned: Option<Rc<Owned>>,
+    pub(crate) config: ServiceConfig,
+    pub(crate) request_timeout: Duration,
+    /// Resolves when the server stops.
+    pub(crate) stops: Rc<dyn Fn() -> LocalBoxFuture<'static, ()>>,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front").field("owned", &self.owned.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What came first on a connection.
+enum First {
+    /// A whole head that asks for a stream or a poll.
+    Stream,
+    /// Anything else.
+    Other,
+    /// Nothing whole in time.
+    Late,
+    /// The client has gone, or the server stops.
+    Gone,
+}
+
+impl Front {
+    /// Attends a connection until it ends or moves.
+    pub(crate) async fn attend(self: Rc<Self>, mut io: FrontIo, peer: Option<SocketAddr>, guest: Guest) {
+        let Some(owned) = self.owned.clone() else { return (self.dispatcher)(io, peer).await };
+        match self.first(&mut io).await {
+            First::Other => (self.dispatcher)(io, peer).await,
+            First::Late => say_late(&mut io).await,
+            First::Gone => {}
+            First::Stream => self.stream(&owned, io, peer, guest).await,
+        }
+    }
+
+    /// Answers a request for a stream or a poll, and moves the connection if it was granted.
+    async fn stream(&self, owned: &Rc<Owned>, mut io: FrontIo, peer: Option<SocketAddr>, guest: Guest) {
+        match self.call(owned, &mut io, peer).await {
+            Called::Taken(claim, start) => {
+                let (wire, ahead) = io.into_parts();
+                owned.attach(claim.moved(), wire, guest, start, &ahead);
+            }
+            Called::Refused { answer, goes_on } => {
+                let is_written = io.write_all(&answer).await.is_ok();
+                if is_written && goes_on {
+                    return (self.dispatcher)(io, peer).await;
+                }
+                let _ = io.shutdown().await;
+            }
+            Called::Strange => (self.dispatcher)(io, peer).await,
+        }
+    }
+
+    /// Reads until it is clear what came first.
+    async fn first(&self, io: &mut FrontIo) -> First {
+        let read = async {
+            loop {
+                let ahead = io.ahead();
+                if !may_be_stream(ahead) || ahead.len() > HEAD_BYTES_MAX {
+                    return First::Other;
+                }
+                if head_len(ahead).is_some() {
+                    return if is_stream(ahead) { First::Stream } else { First::Other };
+                }
+                if !matches!(io.read_ahead().await, Ok(1..)) {
+                    return First::Gone;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            first = read => first,
+            () = tokio::time::sleep(self.request_timeout) => First::Late,
+            () = (self.stops)() => First::Gone,
+        }
+    }
+
+    /// Has the application answer the request that stands in front.
+    async fn call(&self, owned: &Rc<Owned>, io: &mut FrontIo, peer: Option<SocketAddr>) -> Called {
+        let mut codec = Codec::new(self.config.clone());
+        let mut read = io.ahead().clone();
+        let whole = read.len();
+        let Ok(Some(Message::Item(mut request))) = codec.decode(&mut read) else { return Called::Strange };
+        let has_body = codec.message_type() == MessageType::Payload;
+        if has_body || request.version() != Version::HTTP_11 || request.method() != Method::GET {
+            return Called::Strange;
+        }
+        let request_head = io.take(whole - read.len());
+        request.head_mut().peer_addr = peer;
+        let native = Native::new(owned);
+        request.extensions_mut().insert(native.clone());
+        let response = (self.app)(request).await;
+        match native.take() {
+            Some(mut claim) if is_granted(response.status()) => {
+                let answer_head = encode(&mut codec, response.drop_body(), BodySize::Stream);
+                let opening = std::mem::take(&mut claim.opening);
+                let closes = !codec.keep_alive();
+                Called::Taken(claim, Start { request_head, answer_head, opening, closes })
+            }
+            _ => refuse(&mut codec, response).await,
+        }
+    }
+}
+
+/// What became of a request.
+enum Called {
+    /// It was granted, and the handler has taken the connection.
+    Taken(Claim, Start),
+    /// It was answered in one piece.
+    Refused { answer: BytesMut, goes_on: bool },
+    /// It is none for this door after all.
+    Strange,
+}
+
+fn is_granted(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// The head of an answer, as the dispatcher would write it.
+fn encode(codec: &mut Codec, response: HttpResponse<()>, size: BodySize) -> BytesMut {
+    let mut head = BytesMut::with_capacity(512);
+    // Writing into memory does not fail.
+    let _ = codec.encode(Message::Item((Response::from(response), size)), &mut head);
+    head
+}
+
+async fn refuse(codec: &mut Codec, response: HttpResponse<BoxBody>) -> Called {
+    let (response, body) = response.into_parts();
+    let body = to_bytes_limited(body, REFUSAL_BYTES_MAX).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let mut answer = encode(codec, response, BodySize::Sized(body.len() as u64));
+    answer.extend_from_slice(&body);
+    Called::Refused { answer, goes_on: codec.keep_alive() }
+}
+
+async fn say_late(io: &mut FrontIo) {
+    let _ = io.write_all(&late()).await;
+    let _ = io.shutdown().await;
+}
+
+/// What every request for a stream or a poll begins with.
+const STREAMS: &[u8] = b"GET /v1/feeds/";
+
+fn may_be_stream(ahead: &[u8]) -> bool {
+    let len = ahead.len().min(STREAMS.len());
+    ahead[..len] == STREAMS[..len]
+}
+
+/// The length of a whole head, with its empty line.
+pub(crate) fn head_len(ahead: &[u8]) -> Option<usize> {
+    memchr::memmem::find(ahead, b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// Whether a whole head asks for one of the three transports.
+fn is_stream(head: &[u8]) -> bool {
+    let target = head.get(b"GET ".len()..).unwrap_or_default();
+    let path = target.split(|byte| matches!(byte, b'?' | b' ' | b'\r')).next().unwrap_or_default();
+    [&b"/poll"[..], b"/sse", b"/ws"].iter().any(|end| path.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_door_keeps() {
+        for kept in ["GET /v1/feeds/n/poll?wait=1 HTTP/1.1\r\n", "GET /v1/feeds/n/ws HTTP/1.1\r\n"] {
+            assert!(may_be_stream(kept.as_bytes()) && is_stream(kept.as_bytes()), "{kept}");
+        }
+        for other in ["GET /v1/feeds/n/events HTTP/1.1\r\n", "GET /v1/feeds/n?x=/sse HTTP/1.1\r\n"] {
+            assert!(!is_stream(other.as_bytes()), "{other}");
+        }
+        assert!(may_be_stream(b"") && may_be_stream(b"GET /v1") && !may_be_stream(b"POST /v1/feeds/"));
+        assert_eq!(head_len(b"GET / HTTP/1.1\r\n\r"), None);
+        assert_eq!(head_len(b"GET / HTTP/1.1\r\n\r\nrest"), Some(18));
+    }
+}

@@ -1,0 +1,217 @@
+//! What a worker does with a connection that was accepted.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Protocol, Request, ServiceConfigBuilder};
+use actix_service::{IntoServiceFactory, Service as _, ServiceFactory, fn_factory, fn_service, map_config};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, HttpResponse};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tricast_feed::Reason;
+use tricast_hub::Hub;
+use tricast_wire::problem::Problem;
+
+use crate::net::front::{App, Dispatcher, Front};
+use crate::net::guests::{Guest, Guests};
+use crate::net::owned::Owned;
+use crate::net::refusal::refusal;
+use crate::net::wire::{FrontIo, Wire};
+use crate::settings::{FanoutWay, Settings};
+
+/// How long a connection between two requests is kept.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How much longer the kernel waits for a client that takes nothing than the hub does.
+const STALL_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a client that was turned away may take to close, and how much it may send.
+const FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL_BYTES_MAX: u64 = 64 << 10;
+
+/// Seconds between two warnings that the house is full.
+const FULL_WARNING_SECS: u64 = 10;
+
+/// What all workers' connections share.
+#[derive(Debug)]
+pub(crate) struct Lobby {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) guests: Arc<Guests>,
+    warned_at: AtomicU64,
+}
+
+impl Lobby {
+    pub(crate) fn new(settings: Arc<Settings>) -> Arc<Self> {
+        let guests = Guests::new(settings.connections_max);
+        Arc::new(Self { settings, guests, warned_at: AtomicU64::new(0) })
+    }
+
+    /// Takes a place, or tells in the log that there is none.
+    fn enter(&self) -> Option<Guest> {
+        let guest = self.guests.enter();
+        if guest.is_none() {
+            let second = tricast_hub::system_now().0 / 1000;
+            let before = self.warned_at.swap(second, Ordering::Relaxed);
+            if second >= before + FULL_WARNING_SECS {
+                tracing::warn!(limits.connections_max = self.guests.most(), "refusing connections");
+            }
+        }
+        guest
+    }
+}
+
+/// Resolves when the server stops.
+pub(crate) type Stops = Rc<dyn Fn() -> futures::future::LocalBoxFuture<'static, ()>>;
+
+/// One worker's door, and the factory of its service.
+pub(crate) fn factory<A, I, B>(
+    lobby: Arc<Lobby>,
+    hub: Hub,
+    app: A,
+    stops: Stops,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = (), Service: 'static>
+where
+    A: IntoServiceFactory<I, Request> + 'static,
+    I: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let app = std::cell::Cell::new(Some(app));
+    fn_factory(move || {
+        let (app, lobby, hub, stops) = (app.take(), Arc::clone(&lobby), hub.clone(), Rc::clone(&stops));
+        async move {
+            let app = serve_app(app.ok_or(())?).await?;
+            let front = front(&lobby, &hub, app, stops).await?;
+            Ok::<_, ()>(fn_service(move |stream: TcpStream| {
+                welcome(Rc::clone(&front), Arc::clone(&lobby), stream)
+            }))
+        }
+    })
+}
+
+/// The application as a function.
+async fn serve_app<A, I, B>(app: A) -> Result<App, ()>
+where
+    A: IntoServiceFactory<I, Request>,
+    I: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let service = Rc::new(map_config(app, |()| AppConfig::default()).new_service(()).await?);
+    Ok(Rc::new(move |request| {
+        let answered = service.call(request);
+        Box::pin(async move {
+            match answered.await {
+                Ok(response) => HttpResponse::from(response).map_into_boxed_body(),
+                Err(error) => HttpResponse::from_error(error),
+            }
+        })
+    }))
+}
+
+async fn front(lobby: &Lobby, hub: &Hub, app: App, stops: Stops) -> Result<Rc<Front>, ()> {
+    let settings = &lobby.settings;
+    let dispatcher = dispatcher(settings, Rc::clone(&app), Rc::clone(&stops)).await?;
+    let config = ServiceConfigBuilder::new().keep_alive(KeepAlive::Timeout(KEEP_ALIVE)).build();
+    let owned = match settings.fanout {
+        FanoutWay::Body => None,
+        FanoutWay::Owned => Some(Owned::start(hub, settings).map_err(|error| {
+            tracing::error!(%error, "no epoll for owned connections");
+        })?),
+    };
+    let request_timeout = settings.request_timeout;
+    let front = Rc::new(Front { app, dispatcher, owned, config, request_timeout, stops });
+    if let Some(owned) = front.owned.clone() {
+        owned.give_back_to(&front);
+        let stopped = (front.stops)();
+        actix_web::rt::spawn(async move {
+            stopped.await;
+            owned.close();
+        });
+    }
+    Ok(front)
+}
+
+/// actix's own dispatcher.
+async fn dispatcher(settings: &Settings, app: App, stops: Stops) -> Result<Dispatcher, ()> {
+    let service = fn_factory(move || {
+        let app = Rc::clone(&app);
+        async move {
+            Ok::<_, ()>(fn_service(move |request: Request| {
+                let answered = app(request);
+                async move { Ok::<HttpResponse<BoxBody>, Error>(answered.await) }
+            }))
+        }
+    });
+    let http = HttpService::<FrontIo, _, _>::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(settings.request_timeout)
+        // A client that has closed its side has gone: without this a stream is noticed only when a write fails.
+        .h1_allow_half_closed(false)
+        .graceful_shutdown_signal(move || stops())
+        .finish(service);
+    let handler = Rc::new(http.new_service(()).await?);
+    Ok(Rc::new(move |io, peer| {
+        let served = handler.call((io, Protocol::Http1, peer));
+        Box::pin(async move {
+            // What went wrong with one connection is told at debug level by actix.
+            let _ = served.await;
+        })
+    }))
+}
+
+/// Attends a connection, if there is room.
+async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Result<(), ()> {
+    let peer: Option<SocketAddr> = stream.peer_addr().ok();
+    match lobby.enter() {
+        Some(guest) => {
+            tune(&stream, &lobby.settings);
+            let io = FrontIo::new(Wire::Plain(stream), BytesMut::new());
+            front.attend(io, peer, guest).await;
+        }
+        None => turn_away(stream).await,
+    }
+    Ok(())
+}
+
+/// The socket's options.
+fn tune(stream: &TcpStream, settings: &Settings) {
+    // Later than the hub's own word, so that a client that reads again is told why.
+    let stall = Duration::from_secs(settings.hub.stall_secs) + STALL_GRACE;
+    let socket = socket2::SockRef::from(stream);
+    let tuned = stream
+        .set_nodelay(true)
+        // A client that takes nothing for this long has gone, also when the kernel's buffers hide it from us.
+        .and_then(|()| socket.set_tcp_user_timeout(Some(stall)))
+        .and_then(|()| socket.set_tcp_notsent_lowat(settings.unsent_max));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "socket options");
+    }
+}
+
+/// Tells a client that there is no room (RFC 9110, section 15.6.4), and waits a moment for it to close: what it sent is
+/// not read by anybody, and closing over it would take the answer back.
+async fn turn_away(mut stream: TcpStream) {
+    let problem = Problem::new(Reason::TooManyConnections, "limits.connections_max is reached");
+    let told = stream.write_all(&refusal(&problem)).await.is_ok() && stream.shutdown().await.is_ok();
+    if told {
+        let mut rest = stream.take(FAREWELL_BYTES_MAX);
+        let _ = tokio::time::timeout(FAREWELL, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    }
+}
