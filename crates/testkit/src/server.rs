@@ -21,6 +21,9 @@ const FLAGS: [(&str, &str); 6] = [
     ("namespaces.declared", "other"),
 ];
 
+/// Chooses the way out of every test server that names none itself: the whole suite runs on each.
+const WAY_VARIABLE: &str = "TRICAST_FANOUT__WAY";
+
 /// A server on a thread of its own. It stops when this is dropped.
 #[derive(Debug)]
 pub struct TestServer {
@@ -50,7 +53,8 @@ impl TestServer {
     #[must_use]
     pub fn with(flags: &[(&str, &str)]) -> Self {
         let flags = FLAGS.iter().chain(flags).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let source = SettingsSource { flags: flags.collect(), ..SettingsSource::default() };
+        let env = std::env::vars().filter(|(name, _)| name == WAY_VARIABLE).collect();
+        let source = SettingsSource { file: None, env, flags: flags.collect() };
         let settings = Settings::load(&source).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let (bound, is_bound) = channel();
         let (end, ended) = channel();
