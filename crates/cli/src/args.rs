@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -63,6 +64,15 @@ Examples:
   tricast lab run
   tricast lab run --scenario full --seed 7
   tricast lab report target/tricast/runs/latest";
+
+const CROWD_HELP: &str = "\
+A crowd is spread over all transports. It needs two cores and some 20,000 open files, and takes connections from 32
+loopback addresses. ^C keeps what is finished, and a soak as far as it got.
+
+Examples:
+  tricast lab crowd crowd-brief                        everything in small, within two minutes
+  tricast lab crowd stalled --at-most 2000 --seconds 5
+  tricast lab crowd soak --seconds 3600";
 
 const LATEST_RUN: &str = "target/tricast/runs/latest";
 
@@ -217,6 +227,9 @@ pub(crate) enum LabCommand {
     /// Run a scenario and write its result and report.
     #[command(after_help = LAB_HELP)]
     Run(LabRunFlags),
+    /// Measure crowds: many subscribers on all transports at once, stalled readers, churn over a long time.
+    #[command(after_help = CROWD_HELP)]
+    Crowd(LabCrowdFlags),
     /// Render the report of a finished run again.
     Report(LabReportFlags),
     /// Take a hidden part in a run. The laboratory starts this by itself.
@@ -232,9 +245,30 @@ pub(crate) enum LabCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct LabRunFlags {
-    /// `quick`, `full`, or a scenario file.
+    /// `quick`, `full`, the name of another scenario of the program, or a scenario file.
     #[arg(long, short, default_value = "quick")]
     pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) common: LabFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabCrowdFlags {
+    /// `crowd`, `scale`, `stalled`, `soak`, all of them in small as `crowd-brief`, or a scenario file.
+    #[arg(default_value = "crowd")]
+    pub(crate) scenario: String,
+    /// Let each crowd, each step, each round and the soak last so long, instead of what the scenario says.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seconds: Option<Duration>,
+    /// Open no more subscribers than this, whatever the scenario says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=19_000))]
+    pub(crate) at_most: Option<u32>,
+    #[command(flatten)]
+    pub(crate) common: LabFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabFlags {
     /// Make the run's folder in this one.
     #[arg(long, value_name = "DIR", default_value = tricast_lab::OUT_ROOT)]
     pub(crate) out: PathBuf,
@@ -287,6 +321,13 @@ fn after(text: &str) -> Result<After, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds, 0.1 to 86400".to_owned()),
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=5000.0).contains(&rate) => Ok(rate),
@@ -316,6 +357,14 @@ mod tests {
         assert_eq!(after("tip"), Ok(After::Tip));
         assert!(matches!(after("k3f4a2bq-7"), Ok(After::Cursor(_))));
         assert!(after("yesterday").unwrap_err().contains("not a cursor"));
+    }
+
+    #[test]
+    fn a_time_is_a_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "86401", "NaN", "1m"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use tricast_lab::{Language, RunOptions};
 
-use crate::args::{LabCommand, LabRunFlags, LanguageFlag};
+use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LanguageFlag};
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
 const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
@@ -14,7 +14,8 @@ const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
 /// Runs one of the laboratory's commands.
 pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     match command {
-        LabCommand::Run(flags) => run(flags),
+        LabCommand::Run(flags) => run(options(flags.scenario, &flags.common)?, flags.common.lang),
+        LabCommand::Crowd(flags) => crowd(flags),
         LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
@@ -23,16 +24,27 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     }
 }
 
-fn run(flags: LabRunFlags) -> anyhow::Result<()> {
+fn options(scenario: String, flags: &LabFlags) -> anyhow::Result<RunOptions> {
     let program = std::env::current_exe().context("cannot find the tricast program itself")?;
     let mut options = RunOptions::new(program);
-    options.scenario = flags.scenario;
-    options.out_root = flags.out;
+    options.scenario = scenario;
+    options.out_root.clone_from(&flags.out);
     options.seed = flags.seed;
     options.quiet = flags.quiet;
     ALLOCATOR.clone_into(&mut options.allocator);
+    Ok(options)
+}
+
+fn crowd(flags: LabCrowdFlags) -> anyhow::Result<()> {
+    let mut options = options(flags.scenario, &flags.common)?;
+    options.crowd_time = flags.seconds;
+    options.crowd_at_most = flags.at_most;
+    run(options, flags.common.lang)
+}
+
+fn run(options: RunOptions, language: LanguageFlag) -> anyhow::Result<()> {
     let done = tricast_lab::run(options)?;
-    render(&done.path, flags.lang)
+    render(&done.path, language)
 }
 
 fn meant(language: LanguageFlag) -> Language {

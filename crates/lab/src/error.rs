@@ -40,6 +40,9 @@ pub enum LabError {
     /// A page of the report could not be rendered.
     #[error("report: {0}")]
     Render(String),
+    /// Somebody asked the run to end.
+    #[error("stopped")]
+    Stopped,
     /// A hidden role was called with arguments it does not know.
     #[error("role: {0}")]
     Role(String),

@@ -1,5 +1,7 @@
 //! A run made up for tests, and marked as such. Its figures are chosen so that each ranking occurs once.
 
+mod crowd;
+
 use crate::result::{
     Bytes, CellRecord, Doubt, DoubtKind, Environment, FORMAT, Integrity, Latency, LatencyVisit, MemoryPoint,
     MemoryVisit, RawVisit, Run, SaturationVisit, ScenarioRecord, Slice, Sysctl, Transport,
@@ -41,6 +43,7 @@ pub(crate) fn synthetic() -> Run {
         saturation: Vec::new(),
         raw: Vec::new(),
         memory: Vec::new(),
+        crowd: Some(crowd::results()),
         doubts: vec![Doubt { kind: DoubtKind::FewRepetitions, place: String::new(), value: 3.0, visits: 1 }],
     };
     (0..REPETITIONS).for_each(|repetition| fill(&mut run, repetition));

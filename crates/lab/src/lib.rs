@@ -21,6 +21,7 @@ pub mod scenario;
 pub mod summary;
 pub mod tap;
 
+mod crowd;
 #[cfg(test)]
 mod fixture;
 mod load;

@@ -63,6 +63,11 @@ impl Ledger {
         self.ended
     }
 
+    /// The largest offset that came; 0 before the first.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Adds this subscriber to a visit's account of `published` events.
     pub(crate) fn add_to(&self, account: &mut Integrity) {
         account.expected += account.published;

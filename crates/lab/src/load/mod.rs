@@ -20,7 +20,12 @@ mod window;
 mod ws;
 
 pub(crate) use self::engine::{Load, Plan};
+pub(crate) use self::event::{Sighting, data as event_data};
+pub(crate) use self::ledger::Ledger;
+pub(crate) use self::poll::{AnswerReader, PollReader};
+pub(crate) use self::sse::SseReader;
 pub(crate) use self::subscriber::Kind;
+pub(crate) use self::ws::{WsReader, pong};
 
 /// What a reader found in the bytes of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

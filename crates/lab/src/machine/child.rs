@@ -97,6 +97,16 @@ pub(crate) struct ServerChild {
 impl ServerChild {
     /// Starts the server with one worker on a free loopback port and waits until it listens. Its log goes to a file.
     pub(crate) fn start(program: &Path, place: Placement, log: &Path) -> Result<Self> {
+        Self::start_with(program, place, log, &[])
+    }
+
+    /// The same with settings of its own, each the name of an environment variable and its value.
+    pub(crate) fn start_with(
+        program: &Path,
+        place: Placement,
+        log: &Path,
+        settings: &[(&str, u64)],
+    ) -> Result<Self> {
         let log_file = File::options().create(true).append(true).open(log);
         let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
         let mut command = Command::new(program);
@@ -109,6 +119,7 @@ impl ServerChild {
         command.env("TRICAST_NAMESPACES__DYNAMIC", "true");
         // The load opens its connections before it needs them, and a busy machine may be long about it.
         command.env("TRICAST_SERVER__REQUEST_TIMEOUT_MS", "120000");
+        command.envs(settings.iter().map(|(name, value)| (name, value.to_string())));
         let (child, stdout) = start(&mut command, place)?;
         let (url, _) = listening(stdout)?;
         let address = url.strip_prefix("http://").unwrap_or(&url).trim_end_matches('/').parse();

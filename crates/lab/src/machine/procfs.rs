@@ -55,10 +55,20 @@ fn threads_ns(pid: u32) -> Option<u64> {
     (sum > 0).then_some(sum)
 }
 
-/// Fields 14 and 15 of `stat`, counted after the last parenthesis, since the name before it may hold anything.
+/// CPU seconds, user and system, of this process's children that have ended.
+pub(crate) fn ended_children_seconds() -> Result<f64> {
+    seconds_at(&read("/proc/self/stat")?, 13)
+}
+
+/// Fields 14 and 15 of `stat`.
 fn stat_seconds(stat: &str) -> Result<f64> {
+    seconds_at(stat, 11)
+}
+
+/// Two fields in ticks, counted after the last parenthesis, since the name before it may hold anything.
+fn seconds_at(stat: &str, skip: usize) -> Result<f64> {
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let mut fields = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
+    let mut fields = after_name.split_ascii_whitespace().skip(skip).map(str::parse::<u64>);
     match (fields.next(), fields.next()) {
         (Some(Ok(user)), Some(Ok(system))) => Ok((user + system) as f64 / ticks_per_second()),
         _ => Err(LabError::Server("/proc/<pid>/stat has another form".to_owned())),
@@ -75,6 +85,18 @@ pub(crate) fn pss_kib(pid: u32) -> Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok());
     kib.ok_or_else(|| LabError::Server("/proc/<pid>/smaps_rollup has no Pss".to_owned()))
+}
+
+/// Memory of all TCP sockets of the machine, KiB; 0 where the system does not tell.
+pub(crate) fn tcp_kib() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    tcp_pages(&text).unwrap_or(0) * (rustix::param::page_size() as u64 / 1024)
+}
+
+/// `TCP: inuse 5 orphan 0 tw 0 alloc 8 mem 1`, in pages.
+fn tcp_pages(sockstat: &str) -> Option<u64> {
+    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?;
+    line.split_once(" mem ")?.1.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// CPU time of the machine.
@@ -100,6 +122,7 @@ mod tests {
     fn stat_is_read_behind_a_hostile_name() {
         let stat = "7 (a) b) S 1 1 1 0 -1 4 0 0 0 0 150 50 0 0 20 0 1 0 5";
         assert_eq!(stat_seconds(stat).unwrap(), 200.0 / ticks_per_second());
+        assert_eq!(seconds_at(stat, 13).unwrap(), 0.0);
         assert!(stat_seconds("7 (x) S 1").is_err());
     }
 
@@ -107,6 +130,15 @@ mod tests {
     fn machine_time_separates_steal_from_work() {
         let time = parse_machine("cpu  10 1 20 300 5 2 3 7 0 0\ncpu0 1 1 1 1\n");
         assert_eq!((time.busy, time.steal, time.total), (36, 7, 348));
+    }
+
+    #[test]
+    fn pages_of_sockets_are_read() {
+        assert_eq!(
+            tcp_pages("sockets: used 9\nTCP: inuse 5 orphan 0 tw 0 alloc 8 mem 12\nUDP: mem 7\n"),
+            Some(12)
+        );
+        assert_eq!(tcp_pages("UDP: mem 7\n"), None);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::charts::Table;
 use super::metric::{mark, transport};
-use super::page::{claims, doubts, facts};
+use super::page::{claims, doubts, facts, title};
+use super::scale;
 use super::scorecard::{Entry, Row, rows};
 use super::text::{Language, Words};
 use super::verdict::Verdict;
@@ -31,25 +33,14 @@ pub fn table(run: &Run, language: Language) -> String {
 /// The whole report in brief.
 pub(super) fn report(run: &Run, language: Language) -> String {
     let w = Words(language);
-    let verdict = Verdict { run, w };
-    let mut text = format!("# {}\n\n", w.get("title"));
+    let mut text = format!("# {}\n\n", title(run, w));
     if run.synthetic {
         push(&mut text, format_args!("**{}**\n\n", w.get("synthetic")));
     }
-    verdict.sentences().iter().for_each(|sentence| push(&mut text, format_args!("{sentence}\n\n")));
-    push(
-        &mut text,
-        format_args!(
-            "| {} | {} | {} |\n| --- | --- | --- |\n",
-            w.get("case.head"),
-            w.get("case.choice"),
-            w.get("case.why")
-        ),
-    );
-    for case in verdict.cases() {
-        push(&mut text, format_args!("| {} | {} | {} |\n", case.name, case.choice, case.because));
+    if run.compares() {
+        comparison(run, w, &mut text);
     }
-    push(&mut text, format_args!("\n## {}\n\n{}", w.get("score.title"), scorecard(run, w)));
+    crowds(run, w, &mut text);
     push(&mut text, format_args!("\n## {}\n\n", w.get("assertions.title")));
     for claim in claims(run, w) {
         push(&mut text, format_args!("- **{}** {}: {}\n", claim.word, claim.text, claim.value));
@@ -59,6 +50,46 @@ pub(super) fn report(run: &Run, language: Language) -> String {
     push(&mut text, format_args!("\n## {}\n\n", w.get("reproduce.title")));
     facts(run, w).iter().for_each(|(name, value)| push(&mut text, format_args!("- {name}: {value}\n")));
     text
+}
+
+fn comparison(run: &Run, w: Words, text: &mut String) {
+    let verdict = Verdict { run, w };
+    verdict.sentences().iter().for_each(|sentence| push(text, format_args!("{sentence}\n\n")));
+    push(
+        text,
+        format_args!(
+            "| {} | {} | {} |\n| --- | --- | --- |\n",
+            w.get("case.head"),
+            w.get("case.choice"),
+            w.get("case.why")
+        ),
+    );
+    for case in verdict.cases() {
+        push(text, format_args!("| {} | {} | {} |\n", case.name, case.choice, case.because));
+    }
+    push(text, format_args!("\n## {}\n\n{}", w.get("score.title"), scorecard(run, w)));
+}
+
+/// The section on scale: its sentences, and the figures of its drawings as tables.
+fn crowds(run: &Run, w: Words, text: &mut String) {
+    let Some(section) = scale::section(run, w) else { return };
+    push(text, format_args!("\n## {}\n\n", w.get("scale.title")));
+    section.sentences.iter().for_each(|sentence| push(text, format_args!("{sentence}\n\n")));
+    for (heading, rows) in &section.tables {
+        push(text, format_args!("### {heading}\n\n"));
+        rows_of(rows, text);
+    }
+    for chart in &section.charts {
+        push(text, format_args!("### {}\n\n{}\n\n", chart.title, chart.caption));
+        rows_of(&chart.table, text);
+    }
+}
+
+fn rows_of(table: &Table, text: &mut String) {
+    let rule = vec!["---".to_owned(); table.head.len()];
+    let lines = [&table.head, &rule].into_iter().chain(&table.rows);
+    lines.for_each(|line| push(text, format_args!("| {} |\n", line.join(" | "))));
+    text.push('\n');
 }
 
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {

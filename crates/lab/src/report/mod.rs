@@ -4,6 +4,8 @@ mod charts;
 mod markdown;
 mod metric;
 mod page;
+mod scale;
+mod scale_charts;
 mod scorecard;
 mod svg;
 mod tables;

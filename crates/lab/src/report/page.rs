@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::charts::{Chart, Charts};
 use super::metric;
+use super::scale::{self, Section};
 use super::scorecard::{Row, rows};
 use super::text::{Language, Words};
 use super::verdict::{Case, Verdict};
@@ -24,6 +25,7 @@ const METHOD: [&str; 9] =
 struct Page<'a> {
     w: Words,
     run: &'a Run,
+    title: &'static str,
     style: &'a str,
     sentences: Vec<String>,
     cases: Vec<Case>,
@@ -35,6 +37,7 @@ struct Page<'a> {
     cpu: Option<Chart>,
     memory: Option<Chart>,
     bytes: Option<Chart>,
+    scale: Option<Section>,
     bytes_parts: Vec<(&'static str, String)>,
     assertions: Vec<Claim>,
     doubts: Vec<String>,
@@ -80,10 +83,12 @@ pub(super) fn render(run: &Run, language: Language) -> Result<String> {
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
+    let crowd = if run.crowd.is_some() { &["crowd"][..] } else { &[] };
     let parts = ["payload", "envelope", "framing", "head_down", "up"];
     let page = Page {
         w,
         run,
+        title: title(run, w),
         style: STYLE,
         sentences: verdict.sentences(),
         cases: verdict.cases(),
@@ -95,20 +100,38 @@ pub(super) fn render(run: &Run, language: Language) -> Result<String> {
         cpu: charts.cpu(),
         memory: charts.memory(),
         bytes: charts.bytes(),
+        scale: scale::section(run, w),
         bytes_parts: parts.map(|part| (part, w.get(&format!("bytes.{part}")).to_owned())).to_vec(),
         assertions: claims(run, w),
         doubts: doubts(run, w),
         void: void(run, w),
         facts: facts(run, w),
-        method: METHOD.map(|key| w.get(&format!("method.{key}")).to_owned()).to_vec(),
+        method: METHOD.iter().chain(crowd).map(|key| w.get(&format!("method.{key}")).to_owned()).collect(),
         limits: LIMITS.map(|key| w.get(&format!("limit.{key}")).to_owned()).to_vec(),
     };
     page.render().map_err(|e| LabError::Render(e.to_string()))
 }
 
-/// The assertions in words.
+/// The page's title: what the run was about.
+pub(super) fn title(run: &Run, w: Words) -> &'static str {
+    if run.compares() { w.get("title") } else { w.get("title.crowd") }
+}
+
+/// The assertions in words, those of crowds last.
 pub(super) fn claims(run: &Run, w: Words) -> Vec<Claim> {
-    check(run).iter().map(|checked| claim(checked, w)).collect()
+    let crowds = scale::claims(run, w).into_iter().map(|(text, value, checked)| {
+        let outcome = outcome(checked.outcome);
+        Claim { text, value, outcome, word: w.get(&format!("outcome.{outcome}")).to_owned() }
+    });
+    check(run).iter().map(|checked| claim(checked, w)).chain(crowds).collect()
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Void => "void",
+    }
 }
 
 fn claim(checked: &Checked, w: Words) -> Claim {
@@ -118,11 +141,7 @@ fn claim(checked: &Checked, w: Words) -> Claim {
         (None, least) => ("≥", least.unwrap_or_default()),
     };
     let metric = assertion.metric;
-    let outcome = match checked.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Void => "void",
-    };
+    let outcome = outcome(checked.outcome);
     let bound = metric::printed(metric, bound, w);
     Claim {
         text: format!(
@@ -168,7 +187,7 @@ fn void(run: &Run, w: Words) -> Vec<String> {
     let told = all.map(|(void, transport, place, repetition)| {
         format!("{} · {place} · {}: {}", metric::transport(transport, w), repetition + 1, void.join(", "))
     });
-    told.collect()
+    told.chain(scale::void(run)).collect()
 }
 
 /// The reproduce block: name and value.

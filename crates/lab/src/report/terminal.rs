@@ -5,6 +5,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use super::metric::{mark, transport};
 use super::page::claims;
+use super::scale;
 use super::scorecard::rows;
 use super::text::{Language, Words};
 use crate::result::Run;
@@ -31,5 +32,7 @@ pub fn scorecard(run: &Run, language: Language) -> String {
     let claims =
         claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
     let doubts = w.fill("doubts.count", &[("count", &run.doubts.len().to_string())]);
-    std::iter::once(table.to_string()).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
+    let compared = run.compares().then(|| table.to_string());
+    let crowds = scale::section(run, w).map(|section| section.sentences).unwrap_or_default();
+    compared.into_iter().chain(crowds).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
 }

@@ -20,6 +20,7 @@ fn a_page_has_all_sections_in_order_and_loads_nothing() {
             "latency",
             "throughput",
             "cost",
+            "scale",
             "assertions",
             "doubts",
             "reproduce",
@@ -92,6 +93,57 @@ fn a_run_in_which_everything_is_void_still_has_a_report() {
     for language in Language::ALL {
         let page = html(&run, language);
         assert!(!page.contains("NaN") && !page.contains(">0 ms<"));
+    }
+}
+
+#[test]
+fn a_run_of_crowds_alone_has_a_page_of_its_own() {
+    let mut run = synthetic();
+    run.scenario.cells.clear();
+    run.scenario.assertions.clear();
+    run.latency.clear();
+    run.saturation.clear();
+    for language in Language::ALL {
+        let page = html(&run, language);
+        assert!(
+            page.contains("<section id=\"scale\"")
+                && !page.contains("id=\"verdict\"")
+                && !page.contains("NaN")
+        );
+        assert!(!page.contains("<b>") || !page.contains("many <b>"), "a cell's name was not escaped");
+        let text = super::markdown::report(&run, language);
+        assert!(text.contains("15") && !text.contains('{') && text.contains("| --- |"), "{text}");
+    }
+    let text = scorecard(&run, Language::English);
+    assert!(text.contains("0 lost, 0 doubled, 0 reordered") && text.contains("PASS"), "{text}");
+}
+
+#[test]
+fn a_void_crowd_says_so_and_draws_nothing() {
+    let mut run = synthetic();
+    let results = run.crowd.as_mut().unwrap();
+    for visit in &mut results.crowd {
+        visit.void.push("7 lost".to_owned());
+        visit.integrity.lost = 7;
+        (visit.latency, visit.pass) = (Vec::new(), None);
+    }
+    results.scale.iter_mut().for_each(|v| v.void.push("1 duplicated".to_owned()));
+    results.stalled.iter_mut().for_each(|v| v.void.push("2 lost".to_owned()));
+    results.soak.iter_mut().for_each(|v| v.void.push("3 lost".to_owned()));
+    let page = html(&run, Language::English);
+    for why in ["void, since 7 lost", "1 duplicated", "no round is whole (2 lost", "void, since 3 lost"] {
+        assert!(page.contains(why), "{why}");
+    }
+    let section = page.split("<section id=\"scale\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(!section.contains("class=\"point all\"") && !section.contains("NaN"));
+    assert!(page.contains("outcome fail"));
+}
+
+#[test]
+fn a_run_without_crowds_says_nothing_of_them() {
+    let run = Run { crowd: None, ..synthetic() };
+    for language in Language::ALL {
+        assert!(!html(&run, language).contains("id=\"scale\""));
     }
 }
 

@@ -2,11 +2,16 @@
 //! histograms; every figure of the report is derived from it by [`crate::summary`], so that a report can be made
 //! again, and differently, from the file alone. `docs/run.schema.json` describes it to others.
 
+mod crowd;
 mod doubt;
 mod environment;
 mod histogram;
 mod visits;
 
+pub use self::crowd::{
+    Axis, CrowdResults, CrowdVisit, MemoryReading, MemorySample, ScaleVisit, ShareLatency, SoakVisit,
+    StalledVisit,
+};
 pub(crate) use self::doubt::raise;
 pub use self::doubt::{Doubt, DoubtKind};
 pub use self::environment::{Environment, Sysctl};
@@ -88,6 +93,9 @@ pub struct Run {
     pub raw: Vec<RawVisit>,
     /// Memory against the number of idle subscribers.
     pub memory: Vec<MemoryVisit>,
+    /// What crowds came to; absent where the scenario has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<CrowdResults>,
     /// What the run doubts about its own figures.
     pub doubts: Vec<Doubt>,
 }
@@ -127,6 +135,11 @@ pub struct CellRecord {
 }
 
 impl Run {
+    /// Whether the run compared the transports with each other.
+    pub fn compares(&self) -> bool {
+        !self.scenario.cells.is_empty() || !self.saturation.is_empty()
+    }
+
     /// Reads a stored result: the folder of a run, or its `run.json`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What a run doubts: looked for at every visit, and once at the end.
 
 use super::Bench;
-use crate::machine::{MachineTime, cpu_seconds, machine_time};
+use crate::machine::{MachineTime, cpu_seconds, ended_children_seconds, machine_time};
 use crate::result::{Doubt, DoubtKind, LatencyVisit, SaturationVisit, raise};
 
 /// The load counts as a possible bottleneck above this share of its core.
@@ -28,7 +28,8 @@ struct Reading {
 
 impl Reading {
     fn now(server: u32) -> Option<Self> {
-        let ours = cpu_seconds(std::process::id()).ok()? + cpu_seconds(server).unwrap_or(0.0);
+        let own = cpu_seconds(std::process::id()).ok()? + ended_children_seconds().unwrap_or(0.0);
+        let ours = own + cpu_seconds(server).unwrap_or(0.0);
         Some(Self { machine: machine_time().ok()?, ours_s: ours })
     }
 }
@@ -69,7 +70,8 @@ impl Bench {
             self.raise(DoubtKind::OneCore, "", f64::from(self.place.cores));
         }
         let cells = self.scenario.cells.iter().map(|cell| cell.subscribers);
-        let most = cells.chain(self.scenario.memory_at.iter().copied()).max().unwrap_or(0);
+        let most = cells.chain(self.scenario.memory_at.iter().copied()).chain([self.scenario.crowd.most()]);
+        let most = most.max().unwrap_or(0);
         if files < u64::from(most) + FILES_SPARE {
             self.raise(DoubtKind::FileLimit, "", files as f64);
         }
@@ -115,7 +117,11 @@ impl Bench {
         if self.run.partial {
             let run = &self.run;
             let visits = run.latency.len() + run.saturation.len() + run.raw.len() + run.memory.len();
-            self.raise(DoubtKind::Partial, "", visits as f64);
+            let crowds = run
+                .crowd
+                .as_ref()
+                .map_or(0, |c| c.crowd.len() + c.scale.len() + c.stalled.len() + c.soak.len());
+            self.raise(DoubtKind::Partial, "", (visits + crowds) as f64);
         }
     }
 }

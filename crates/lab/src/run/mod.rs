@@ -1,5 +1,6 @@
 //! A run: every cell of a scenario, on every transport, in an order that favours none, and what it came to.
 
+mod crowd;
 mod doubts;
 mod memory;
 mod order;
@@ -13,6 +14,7 @@ pub(crate) use self::raw::role as raw_role;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::progress::Reporter;
 use self::stop::Stop;
@@ -29,12 +31,16 @@ pub const LATEST: &str = "latest";
 /// What a run needs to know.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// `quick`, `full`, or the path of a scenario file.
+    /// The name of an embedded scenario, or the path of a scenario file.
     pub scenario: String,
     /// The folder in which the run gets a folder of its own.
     pub out_root: PathBuf,
     /// Orders the transports and feeds the bootstrap.
     pub seed: u64,
+    /// Lets every crowd cell last so long, instead of what the scenario says.
+    pub crowd_time: Option<Duration>,
+    /// Lets no crowd cell open more subscribers than this.
+    pub crowd_at_most: Option<u32>,
     /// The `tricast` program: it is started as server under test, and again for the hidden roles.
     pub server_program: PathBuf,
     /// The allocator of that program, for the environment block.
@@ -52,6 +58,8 @@ impl RunOptions {
             scenario: "quick".to_owned(),
             out_root: PathBuf::from(OUT_ROOT),
             seed: 1,
+            crowd_time: None,
+            crowd_at_most: None,
             server_program,
             allocator: "not told".to_owned(),
             progress: Progress::Auto,
@@ -87,7 +95,9 @@ struct Bench {
 /// A scenario with mistakes, a folder that cannot be written, a server that does not start. A server that fails later
 /// makes visits void instead.
 pub fn run(options: RunOptions) -> Result<RunDir> {
-    let scenario = scenario::load(&options.scenario)?;
+    let mut scenario = scenario::load(&options.scenario)?;
+    options.crowd_time.into_iter().for_each(|time| scenario.crowd.last(time));
+    options.crowd_at_most.into_iter().for_each(|most| scenario.crowd.at_most(most));
     let place = Placement::choose()?;
     let run = empty_run(&options, &scenario, place);
     let folder = options.out_root.join(&run.id);
@@ -114,7 +124,7 @@ fn steps(scenario: &Scenario) -> u64 {
         * scenario.transports.iter().filter(|t| raw::sends(**t)).count() as u64;
     let cells = (scenario.cells.len() + scenario.saturations.len()) as u64;
     let memory = if scenario.memory_at.is_empty() { 0 } else { transports };
-    u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory)
+    u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory + scenario.crowd.visits())
 }
 
 fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run {
@@ -150,26 +160,34 @@ fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run
         saturation: Vec::new(),
         raw: Vec::new(),
         memory: Vec::new(),
+        crowd: None,
         doubts: Vec::new(),
     }
 }
 
 impl Bench {
-    /// A B C, the raw loop, C B A, and the idle subscribers, as often as the scenario says.
+    /// A B C, the raw loop, C B A, the idle subscribers, and the crowds, as often as the scenario says.
     fn visit_all(&mut self) -> Result<()> {
         for repetition in 0..self.scenario.repetitions {
-            let there = order::of(&self.scenario.transports, self.options.seed, repetition);
-            self.run.order.push(there.clone());
-            let back: Vec<Transport> = there.iter().rev().copied().collect();
-            self.visit_half(&there, repetition, 0)?;
-            self.visit_raw(&there, repetition)?;
-            self.visit_half(&back, repetition, 1)?;
-            self.visit_memory(&there, repetition)?;
+            if self.scenario.compares() {
+                self.compare(repetition)?;
+            }
+            self.visit_crowds(repetition)?;
             if self.stop.is_asked() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn compare(&mut self, repetition: u32) -> Result<()> {
+        let there = order::of(&self.scenario.transports, self.options.seed, repetition);
+        self.run.order.push(there.clone());
+        let back: Vec<Transport> = there.iter().rev().copied().collect();
+        self.visit_half(&there, repetition, 0)?;
+        self.visit_raw(&there, repetition)?;
+        self.visit_half(&back, repetition, 1)?;
+        self.visit_memory(&there, repetition)
     }
 
     fn visit_half(&mut self, order: &[Transport], repetition: u32, half: u32) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::scenario::{Cell, Saturation};
 /// Unrecorded time before a closed loop.
 const SATURATION_WARM_UP: Duration = Duration::from_millis(200);
 /// Where the server's log goes, inside the run's folder.
-const SERVER_LOG: &str = "server.log";
+pub(super) const SERVER_LOG: &str = "server.log";
 
 /// Clock, server CPU and useful load time, at one edge of a window.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,10 +1,12 @@
 //! Scenarios: what a run does, read from TOML.
 //!
 //! A scenario is written by people, so every mistake is answered with its line, and a key that the laboratory does
-//! not know is a mistake. `quick` and `full` are embedded; any other name is a path.
+//! not know is a mistake. Some scenarios are embedded, by the name of their file; any other name is a path.
 
+mod crowd;
 mod written;
 
+pub use self::crowd::{CrowdCell, CrowdCells, ScaleCell, SoakCell, StalledCell};
 pub use self::written::parse;
 
 use std::fs;
@@ -15,8 +17,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::{LabError, Result};
 use crate::result::Transport;
 
-const QUICK: &str = include_str!("../../../../benches/scenarios/quick.toml");
-const FULL: &str = include_str!("../../../../benches/scenarios/full.toml");
+/// The embedded scenarios by name.
+const EMBEDDED: [(&str, &str); 7] = [
+    ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
+    ("full", include_str!("../../../../benches/scenarios/full.toml")),
+    ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),
+    ("crowd-brief", include_str!("../../../../benches/scenarios/crowd-brief.toml")),
+    ("scale", include_str!("../../../../benches/scenarios/scale.toml")),
+    ("stalled", include_str!("../../../../benches/scenarios/stalled.toml")),
+    ("soak", include_str!("../../../../benches/scenarios/soak.toml")),
+];
 
 /// A scenario as meant: checked, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +47,8 @@ pub struct Scenario {
     pub saturations: Vec<Saturation>,
     /// Numbers of idle subscribers at which memory is read.
     pub memory_at: Vec<u32>,
+    /// Cells with a crowd on all transports at once.
+    pub crowd: CrowdCells,
     /// What must hold.
     pub assertions: Vec<Assertion>,
 }
@@ -144,20 +156,25 @@ impl Metric {
     }
 }
 
-/// Reads `quick`, `full`, or the file at a path.
+impl Scenario {
+    /// Whether the scenario compares the transports with each other.
+    pub fn compares(&self) -> bool {
+        !self.cells.is_empty() || !self.saturations.is_empty()
+    }
+}
+
+/// Reads an embedded scenario by its name, or the file at a path.
 ///
 /// # Errors
 /// A file that cannot be read, and every mistake in it, with its line.
 pub fn load(name: &str) -> Result<Scenario> {
-    match name {
-        "quick" => parse("quick", QUICK),
-        "full" => parse("full", FULL),
-        path => {
-            let text = fs::read_to_string(path).map_err(|source| LabError::Scenario {
-                name: path.to_owned(),
-                detail: format!("neither `quick`, `full` nor a readable file ({source})"),
-            })?;
-            parse(path, &text)
-        }
+    if let Some((name, text)) = EMBEDDED.iter().find(|(known, _)| *known == name) {
+        return parse(name, text);
     }
+    let text = fs::read_to_string(name).map_err(|source| {
+        let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+        let detail = format!("neither one of {} nor a readable file ({source})", names.join(", "));
+        LabError::Scenario { name: name.to_owned(), detail }
+    })?;
+    parse(name, &text)
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Assertion, Cell, Metric, Saturation, Scenario};
+use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
+use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
 use crate::error::{LabError, Result};
 use crate::result::Transport;
 
@@ -35,6 +36,14 @@ struct Written {
     cell: Vec<WrittenCell>,
     #[serde(default)]
     saturate: Vec<WrittenSaturation>,
+    #[serde(default)]
+    crowd: Vec<WrittenCrowd>,
+    #[serde(default)]
+    scale: Vec<WrittenScale>,
+    #[serde(default)]
+    stalled: Option<WrittenStalled>,
+    #[serde(default)]
+    soak: Option<WrittenSoak>,
     #[serde(default)]
     assert: Vec<Spanned<Assertion>>,
 }
@@ -69,18 +78,18 @@ fn all_transports() -> Vec<Transport> {
 }
 
 /// The text with a place to put mistakes found in it.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     text: &'a str,
     mistakes: Vec<String>,
 }
 
 impl Reading<'_> {
-    fn mistake(&mut self, span: Range<usize>, what: &str) {
+    pub(super) fn mistake(&mut self, span: Range<usize>, what: &str) {
         let line = 1 + self.text.get(..span.start).unwrap_or(self.text).matches('\n').count();
         self.mistakes.push(format!("line {line}: {what}"));
     }
 
-    fn number(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> f64 {
+    pub(super) fn number(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> f64 {
         let number = *value.get_ref();
         if !bounds.contains(&number) {
             let what = format!("`{field}` is {number}, but must be {} to {}", bounds.start(), bounds.end());
@@ -90,7 +99,7 @@ impl Reading<'_> {
     }
 
     /// A number that has to be whole; bounds keep it inside `u32`.
-    fn count(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> u32 {
+    pub(super) fn count(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> u32 {
         let number = self.number(field, value, bounds);
         if number.fract() != 0.0 {
             self.mistake(value.span(), &format!("`{field}` is {number}, but must be a whole number"));
@@ -199,10 +208,18 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
         cells: reading.cells(&written.cell),
         saturations: reading.saturations(&written.saturate),
         memory_at: reading.memory(written.memory.as_ref()),
+        crowd: CrowdCells::default(),
         assertions: Vec::new(),
     };
-    if scenario.transports.is_empty() || (scenario.cells.is_empty() && scenario.saturations.is_empty()) {
-        reading.mistake(0..0, "a scenario needs a transport, and a `[[cell]]` or a `[[saturate]]`");
+    let crowd = WrittenCells {
+        crowd: written.crowd,
+        scale: written.scale,
+        stalled: written.stalled,
+        soak: written.soak,
+    };
+    scenario.crowd = crowd::meant(reading, &crowd);
+    if scenario.transports.is_empty() || !scenario.compares() && scenario.crowd.is_empty() {
+        reading.mistake(0..0, "a scenario needs a transport, and a `[[cell]]`, a `[[saturate]]` or a crowd");
     }
     for assertion in &written.assert {
         reading.assertion(assertion, &scenario);
@@ -253,7 +270,7 @@ mod tests {
 
     #[test]
     fn embedded_scenarios_are_good() {
-        for name in ["quick", "full"] {
+        for (name, _) in super::super::EMBEDDED {
             assert_eq!(super::super::load(name).unwrap().name, name);
         }
     }

@@ -5,11 +5,16 @@
 //! server measured twice, and so the noise: no difference inside that band is called one.
 
 mod assertions;
+mod crowd;
 mod statistics;
 mod values;
 
 pub use self::assertions::{Checked, Outcome};
-pub use self::statistics::{Line, fit, interval, median};
+pub use self::crowd::{
+    CheckedCrowd, CrowdClaim, CrowdFigure, Drift, ScaleFigure, ScalePoint, StalledFigure, check_crowd,
+    crowds, drift, scale, stalled,
+};
+pub use self::statistics::{Line, fit, interval, line_interval, median};
 
 use crate::result::{Latency, Run, Transport};
 use crate::scenario::Metric;

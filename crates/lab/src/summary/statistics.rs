@@ -58,6 +58,30 @@ pub fn fit(points: impl IntoIterator<Item = (f64, f64)>) -> Option<Line> {
     Some(Line { slope, intercept: mean_y - slope * mean_x, r_squared })
 }
 
+/// A 95 % interval of a line's slope, for points in the order of time: a bootstrap of the residuals in blocks, since
+/// readings that follow each other are not independent. The same for the same seed; `None` where there is no line.
+pub fn line_interval(points: &[(f64, f64)], seed: u64) -> Option<(f64, f64)> {
+    let line = fit(points.iter().copied())?;
+    let at = |x: f64| line.intercept + line.slope * x;
+    let residuals: Vec<f64> = points.iter().map(|(x, y)| y - at(*x)).collect();
+    let block = (points.len() as f64).sqrt().ceil() as usize;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut slopes = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        let mut start = 0;
+        let resampled = points.iter().enumerate().map(|(index, (x, _))| {
+            if index % block == 0 {
+                start = random.usize(..=points.len() - block);
+            }
+            (*x, at(*x) + residuals[start + index % block])
+        });
+        slopes.push(fit(resampled)?.slope);
+    }
+    slopes.sort_by(f64::total_cmp);
+    let quantile = |share: f64| slopes[((RESAMPLES - 1) as f64 * share).round() as usize];
+    Some((quantile(0.025), quantile(0.975)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +111,18 @@ mod tests {
         assert!((line.r_squared - 1.0).abs() < 1e-9);
         assert_eq!(fit([(1.0, 1.0)]), None);
         assert_eq!(fit([(1.0, 1.0), (1.0, 2.0)]), None);
+    }
+
+    #[test]
+    fn a_slope_has_an_interval_that_tells_drift_from_noise() {
+        let noise = |n: u32| f64::from(n * 37 % 11) - 5.0;
+        let drifting: Vec<_> = (0..100).map(|n| (f64::from(n), 2.0 * f64::from(n) + noise(n))).collect();
+        let (low, high) = line_interval(&drifting, 3).unwrap();
+        assert!(low > 1.8 && high < 2.2 && low < high, "{low} {high}");
+        let still: Vec<_> = (0..100).map(|n| (f64::from(n), noise(n))).collect();
+        let (low, high) = line_interval(&still, 3).unwrap();
+        assert!(low < 0.0 && high > 0.0, "{low} {high}");
+        assert_eq!(line_interval(&still, 3), Some((low, high)));
+        assert_eq!(line_interval(&[(1.0, 1.0)], 3), None);
     }
 }

@@ -1,0 +1,132 @@
+//! The laboratory's crowds against a real server process, in small: what must hold whatever the machine is busy with.
+//! No figure is looked at, only that everything published arrived once and in order, and that the report renders.
+
+mod process;
+
+use std::fs;
+use std::path::Path;
+
+use process::tricast;
+use serde_json::Value;
+
+const SCENARIO: &str = r#"
+name = "small"
+repetitions = 1
+warm_up_s = 0.2
+
+[[crowd]]
+name = "sixty"
+subscribers = 60
+rate = 10
+payload = 256
+seconds = 2
+p99_passes_at_most = 1000
+
+[[scale]]
+axis = "subscribers"
+at = [10, 60]
+payload = 256
+seconds = 0.1
+
+[[scale]]
+axis = "rooms"
+at = [1, 20]
+subscribers = 60
+audience = 12
+payload = 256
+seconds = 0.1
+
+[[scale]]
+axis = "rooms_in_turn"
+at = [1, 7, 60]
+subscribers = 60
+payload = 256
+seconds = 0.1
+
+[[scale]]
+axis = "namespaces"
+at = [1, 20]
+subscribers = 60
+audience = 12
+payload = 256
+seconds = 0.1
+
+[[scale]]
+axis = "history"
+at = [0, 700]
+subscribers = 30
+audience = 12
+payload = 256
+seconds = 0.1
+
+[stalled]
+stalled = 30
+healthy = 30
+rate = 20
+payload = 256
+fill_kib = 256
+seconds = 0.5
+
+[soak]
+subscribers = 60
+passing = 20
+churn = 50
+rate = 10
+payload = 256
+history = 5
+seconds = 2
+sample_s = 0.1
+settle_s = 0.5
+"#;
+
+/// The one run in a folder.
+fn only_run(root: &Path) -> Value {
+    let text = fs::read_to_string(root.join("latest/run.json")).expect("the run is there");
+    serde_json::from_str(&text).expect("a run is JSON")
+}
+
+fn check_whole(account: &Value, what: &str) {
+    for fault in ["lost", "duplicated", "out_of_order", "foreign", "ended", "refused"] {
+        assert_eq!(account[fault], 0, "{what}: {account}");
+    }
+    assert_eq!(account["received"], account["expected"], "{what}");
+}
+
+#[test]
+fn a_small_crowd_of_every_kind_loses_nothing_and_is_reported() {
+    let root = tempfile::tempdir().expect("a folder can be made");
+    let (file, out) = (root.path().join("small.toml"), root.path().join("runs"));
+    fs::write(&file, SCENARIO).expect("the scenario can be written");
+    let said =
+        tricast(&["lab", "crowd", &file.to_string_lossy(), "--quiet", "--out", &out.to_string_lossy()]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let run = only_run(&out);
+    let visits = |kind: &str| run["crowd"][kind].as_array().expect(kind).clone();
+    assert_eq!((visits("crowd").len(), visits("scale").len()), (1, 11));
+    assert_eq!((visits("stalled").len(), visits("soak").len()), (3, 1));
+    for visit in ["crowd", "scale", "stalled"].iter().flat_map(|kind| visits(kind)) {
+        check_whole(&visit["integrity"], &visit.to_string());
+        assert_ne!(visit["integrity"]["published"], 0, "{visit}");
+    }
+    let soak = &visits("soak")[0];
+    check_whole(&soak["staying"], "soak");
+    check_whole(&soak["passed"], "soak");
+    assert!(soak["connects"].as_u64() > Some(0) && soak["passed"]["received"].as_u64() > Some(0), "{soak}");
+    assert!(soak["samples"].as_array().is_some_and(|samples| !samples.is_empty()));
+    let page = fs::read_to_string(out.join("latest/report.html")).expect("the report is there");
+    assert!(page.contains("<section id=\"scale\"") && !page.contains("<section id=\"verdict\""));
+    assert!(said.stdout.contains("0 lost, 0 doubled, 0 reordered"), "{}", said.stdout);
+}
+
+#[test]
+fn sizes_and_times_can_be_set_and_wrong_ones_are_usage() {
+    let root = tempfile::tempdir().expect("a folder can be made");
+    let out = root.path().to_string_lossy().into_owned();
+    let said = tricast(&["lab", "crowd", "stalled", "--at-most", "1", "--out", &out]);
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+    let said = tricast(&["lab", "crowd", "--seconds", "0.5", "--at-most", "30", "--quiet", "--out", &out]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let visit = &only_run(root.path())["crowd"]["crowd"][0];
+    assert_eq!(visit["subscribers"], 30);
+    check_whole(&visit["integrity"], "thirty");
+}
