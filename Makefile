@@ -2,7 +2,7 @@
 
 PAGE_TESTS := crates/testkit/page
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full budgets report lint doc setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak budgets report lint doc setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,18 @@ bench-full: ## The lab's full scenario: takes its time
 
 budgets: ## Counts the hot steps' instructions and writes them into benches/budgets.toml
 	BUDGETS=rewrite cargo test --package tricast-benches --test budgets -- --nocapture
+
+bench-crowd: ## 15,000 subscribers on all transports at once: about a minute
+	cargo run --release --package tricast-cli -- lab crowd
+
+bench-scale: ## Server CPU over subscribers, rooms, namespaces and history: about five minutes
+	cargo run --release --package tricast-cli -- lab crowd scale
+
+bench-stalled: ## 10,000 readers that never read, beside others that do: about six minutes
+	cargo run --release --package tricast-cli -- lab crowd stalled
+
+bench-soak: ## 15,000 subscribers that come and go for ten minutes
+	cargo run --release --package tricast-cli -- lab crowd soak
 
 report: ## Renders the newest run's report again
 	cargo run --release --package tricast-cli -- lab report target/tricast/runs/latest

@@ -1,13 +1,17 @@
 //! The laboratory's crowds against a real server process, in small: what must hold whatever the machine is busy with.
 //! No figure is looked at, only that everything published arrived once and in order, and that the report renders.
 
-mod process;
-
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use process::tricast;
 use serde_json::Value;
+
+/// No run of these tests may hang the suite; on an idle machine each takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const SCENARIO: &str = r#"
 name = "small"
@@ -79,7 +83,21 @@ sample_s = 0.1
 settle_s = 0.5
 "#;
 
-/// The one run in a folder.
+/// Runs `tricast lab crowd` to its end, with a folder for its runs: exit code, standard output, standard error.
+fn crowd(arguments: &[&str], out: &Path) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tricast"));
+    command.args(["lab", "crowd"]).args(arguments).arg("--quiet").arg("--out").arg(out);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the command can be started");
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let output: Output =
+        ended.recv_timeout(PATIENCE).expect("the command ended in time").expect("its output can be read");
+    let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The newest run in a folder.
 fn only_run(root: &Path) -> Value {
     let text = fs::read_to_string(root.join("latest/run.json")).expect("the run is there");
     serde_json::from_str(&text).expect("a run is JSON")
@@ -97,9 +115,8 @@ fn a_small_crowd_of_every_kind_loses_nothing_and_is_reported() {
     let root = tempfile::tempdir().expect("a folder can be made");
     let (file, out) = (root.path().join("small.toml"), root.path().join("runs"));
     fs::write(&file, SCENARIO).expect("the scenario can be written");
-    let said =
-        tricast(&["lab", "crowd", &file.to_string_lossy(), "--quiet", "--out", &out.to_string_lossy()]);
-    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let (code, stdout, stderr) = crowd(&[&file.to_string_lossy()], &out);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
     let run = only_run(&out);
     let visits = |kind: &str| run["crowd"][kind].as_array().expect(kind).clone();
     assert_eq!((visits("crowd").len(), visits("scale").len()), (1, 11));
@@ -115,17 +132,16 @@ fn a_small_crowd_of_every_kind_loses_nothing_and_is_reported() {
     assert!(soak["samples"].as_array().is_some_and(|samples| !samples.is_empty()));
     let page = fs::read_to_string(out.join("latest/report.html")).expect("the report is there");
     assert!(page.contains("<section id=\"scale\"") && !page.contains("<section id=\"verdict\""));
-    assert!(said.stdout.contains("0 lost, 0 doubled, 0 reordered"), "{}", said.stdout);
+    assert!(stdout.contains("0 lost, 0 doubled, 0 reordered"), "{stdout}");
 }
 
 #[test]
 fn sizes_and_times_can_be_set_and_wrong_ones_are_usage() {
     let root = tempfile::tempdir().expect("a folder can be made");
-    let out = root.path().to_string_lossy().into_owned();
-    let said = tricast(&["lab", "crowd", "stalled", "--at-most", "1", "--out", &out]);
-    assert_eq!(said.code, Some(2), "{}", said.stderr);
-    let said = tricast(&["lab", "crowd", "--seconds", "0.5", "--at-most", "30", "--quiet", "--out", &out]);
-    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let (code, _, stderr) = crowd(&["stalled", "--at-most", "1"], root.path());
+    assert_eq!(code, Some(2), "{stderr}");
+    let (code, stdout, stderr) = crowd(&["--seconds", "0.5", "--at-most", "30"], root.path());
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
     let visit = &only_run(root.path())["crowd"]["crowd"][0];
     assert_eq!(visit["subscribers"], 30);
     check_whole(&visit["integrity"], "thirty");

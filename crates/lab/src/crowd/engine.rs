@@ -224,6 +224,8 @@ impl<'a> Crowd<'a> {
         let start = now_ns() + SOON_NS;
         if schedule.recorded {
             self.shared.window = Some(Window::open(start / 1000));
+            // What the warm-up missed is in no figure.
+            (self.missed_ticks, self.late_ns_max) = (0, 0);
         }
         let interval = 1_000_000_000 / u64::from(schedule.rate.max(1));
         let ticks = nanos(schedule.time) / interval;

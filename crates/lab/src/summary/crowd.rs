@@ -1,7 +1,7 @@
 //! Figures of the crowd cells. As everywhere the unit is the repetition, and a void visit gives no figure.
 
 use super::assertions::Outcome;
-use super::statistics::{Line, fit, line_interval, median};
+use super::statistics::{Line, fit, fit_relative, line_interval, median};
 use super::values::merge;
 use crate::result::{
     Axis, CrowdResults, CrowdVisit, Integrity, Latency, Run, ScaleVisit, SoakVisit, StalledVisit, Transport,
@@ -101,7 +101,8 @@ pub struct ScaleFigure {
     pub axis: Axis,
     /// Its steps, rising; one whose visits are all void is left out.
     pub points: Vec<ScalePoint>,
-    /// The line through all valid visits: see [`ScaleFigure::x`] for its unit.
+    /// The line through all valid visits, by relative deviations where the cost is to follow: see [`ScaleFigure::x`]
+    /// for its unit.
     pub line: Option<Line>,
     /// Void visits: the step, and why.
     pub void: Vec<(u32, String)>,
@@ -118,6 +119,11 @@ impl ScaleFigure {
         }
     }
 
+    /// Whether the cost is to follow the axis, in proportion; on the others it is to stay.
+    pub fn follows(axis: Axis) -> bool {
+        matches!(axis, Axis::Subscribers | Axis::RoomsInTurn)
+    }
+
     /// The last step's cost over the first's.
     pub fn growth(&self) -> Option<f64> {
         let (first, last) = (self.points.first()?, self.points.last()?);
@@ -132,7 +138,8 @@ pub fn scale(run: &Run, axis: Axis) -> Option<ScaleFigure> {
     let mut steps: Vec<u32> = valid.iter().map(|v| v.at).collect();
     steps.sort_unstable();
     steps.dedup();
-    let line = fit(valid.iter().map(|v| (ScaleFigure::x(axis, v.at, audience(v)), event_us(v))));
+    let points = valid.iter().map(|v| (ScaleFigure::x(axis, v.at, audience(v)), event_us(v)));
+    let line = if ScaleFigure::follows(axis) { fit_relative(points) } else { fit(points) };
     let void = visits.iter().filter(|v| !v.void.is_empty()).map(|v| (v.at, v.void.join(", ")));
     let figure = ScaleFigure {
         axis,

@@ -14,7 +14,7 @@ pub use self::crowd::{
     CheckedCrowd, CrowdClaim, CrowdFigure, Drift, ScaleFigure, ScalePoint, StalledFigure, check_crowd,
     crowds, drift, scale, stalled,
 };
-pub use self::statistics::{Line, fit, interval, line_interval, median};
+pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median};
 
 use crate::result::{Latency, Run, Transport};
 use crate::scenario::Metric;

@@ -44,11 +44,24 @@ pub struct Line {
 
 /// The least-squares line; `None` for fewer than two different x.
 pub fn fit(points: impl IntoIterator<Item = (f64, f64)>) -> Option<Line> {
-    let points: Vec<(f64, f64)> = points.into_iter().collect();
-    let count = points.len() as f64;
-    let (mean_x, mean_y) =
-        (points.iter().map(|p| p.0).sum::<f64>() / count, points.iter().map(|p| p.1).sum::<f64>() / count);
-    let sum = |of: fn(f64, f64) -> f64| points.iter().map(|p| of(p.0 - mean_x, p.1 - mean_y)).sum::<f64>();
+    weighted(&points.into_iter().map(|(x, y)| (x, y, 1.0)).collect::<Vec<_>>())
+}
+
+/// The line with the least squares of relative deviations, for values over orders of magnitude whose noise is a share
+/// of them: no point counts for more because it is larger. Values are above 0.
+pub fn fit_relative(points: impl IntoIterator<Item = (f64, f64)>) -> Option<Line> {
+    weighted(&points.into_iter().map(|(x, y)| (x, y, 1.0 / (y * y))).collect::<Vec<_>>())
+}
+
+/// The weighted least-squares line through (x, y, weight).
+fn weighted(points: &[(f64, f64, f64)]) -> Option<Line> {
+    let count = points.iter().map(|p| p.2).sum::<f64>();
+    let (mean_x, mean_y) = (
+        points.iter().map(|p| p.0 * p.2).sum::<f64>() / count,
+        points.iter().map(|p| p.1 * p.2).sum::<f64>() / count,
+    );
+    let sum =
+        |of: fn(f64, f64) -> f64| points.iter().map(|p| p.2 * of(p.0 - mean_x, p.1 - mean_y)).sum::<f64>();
     let (xx, xy, yy) = (sum(|x, _| x * x), sum(|x, y| x * y), sum(|_, y| y * y));
     if points.len() < 2 || xx == 0.0 {
         return None;
@@ -111,6 +124,19 @@ mod tests {
         assert!((line.r_squared - 1.0).abs() < 1e-9);
         assert_eq!(fit([(1.0, 1.0)]), None);
         assert_eq!(fit([(1.0, 1.0), (1.0, 2.0)]), None);
+    }
+
+    #[test]
+    fn a_relative_line_follows_the_small_values_too() {
+        let noisy = [(1.0, 20.0), (10.0, 170.0), (100.0, 1600.0), (1000.0, 17_000.0)];
+        let (plain, relative) = (fit(noisy).unwrap(), fit_relative(noisy).unwrap());
+        assert!(
+            (relative.intercept - 3.5).abs() < 1.0 && (relative.slope - 16.5).abs() < 0.5,
+            "{relative:?}"
+        );
+        assert!((plain.intercept - relative.intercept).abs() > 10.0, "{plain:?}");
+        let exact = fit_relative((1..5).map(|x| (f64::from(x), 7.0 + 2.5 * f64::from(x)))).unwrap();
+        assert!((exact.slope - 2.5).abs() < 1e-9 && (exact.r_squared - 1.0).abs() < 1e-9);
     }
 
     #[test]
