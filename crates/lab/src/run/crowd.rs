@@ -59,7 +59,10 @@ impl Bench {
     /// One round of the stalled readers, and another in its stead where the load itself missed ticks in it, which on
     /// a machine that others use too says nothing about the server. The void one stays in the result.
     fn visit_rounds(&mut self, cell: &StalledCell) -> Result<()> {
-        for _ in 0..ROUNDS_AGAIN_MAX {
+        for again in 0..ROUNDS_AGAIN_MAX {
+            if again > 0 {
+                self.reporter.expect_more(u64::from(PLACES));
+            }
             let round = self.crowds().stalled.iter().map(|visit| visit.round + 1).max().unwrap_or(0);
             for place in 0..PLACES {
                 self.visit_stalled(cell, round, place)?;

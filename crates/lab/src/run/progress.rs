@@ -40,6 +40,14 @@ impl Reporter {
         Self { lines: !wants_bar && !quiet, bar, done: 0, steps }
     }
 
+    /// There will be more visits than was thought.
+    pub(super) fn expect_more(&mut self, steps: u64) {
+        self.steps += steps;
+        if let Some(bar) = &self.bar {
+            bar.inc_length(steps);
+        }
+    }
+
     /// A visit begins.
     pub(super) fn begin(&mut self, what: &str) {
         if let Some(bar) = &self.bar {
