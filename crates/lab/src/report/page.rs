@@ -19,6 +19,8 @@ const LIMITS: [&str; 10] =
     ["loopback", "tls", "deflate", "http2", "wan", "browser", "tcpip", "resilience", "kernel", "peers"];
 const METHOD: [&str; 9] =
     ["one_source", "open_loop", "histogram", "integrity", "order", "noise", "polling", "raw", "memory"];
+/// Those that hold for crowds as well.
+const METHOD_OF_CROWDS: [&str; 3] = ["histogram", "integrity", "polling"];
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -83,7 +85,6 @@ pub(super) fn render(run: &Run, language: Language) -> Result<String> {
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
-    let crowd = if run.crowd.is_some() { &["crowd"][..] } else { &[] };
     let parts = ["payload", "envelope", "framing", "head_down", "up"];
     let page = Page {
         w,
@@ -106,10 +107,17 @@ pub(super) fn render(run: &Run, language: Language) -> Result<String> {
         doubts: doubts(run, w),
         void: void(run, w),
         facts: facts(run, w),
-        method: METHOD.iter().chain(crowd).map(|key| w.get(&format!("method.{key}")).to_owned()).collect(),
+        method: method(run, w),
         limits: LIMITS.map(|key| w.get(&format!("limit.{key}")).to_owned()).to_vec(),
     };
     page.render().map_err(|e| LabError::Render(e.to_string()))
+}
+
+/// What is said of the method: of the comparison only where there is one, and of crowds only where there are some.
+fn method(run: &Run, w: Words) -> Vec<String> {
+    let compared: &[&str] = if run.compares() { &METHOD } else { &METHOD_OF_CROWDS };
+    let crowd: &[&str] = if run.crowd.is_some() { &["crowd"] } else { &[] };
+    compared.iter().chain(crowd).map(|key| w.get(&format!("method.{key}")).to_owned()).collect()
 }
 
 /// The page's title: what the run was about.
@@ -226,5 +234,6 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
         (w.get("fact.sysctls"), sysctls.collect::<Vec<_>>().join("; ")),
         (w.get("fact.scenario"), format!("{} × {}", run.scenario.repetitions, run.scenario.name)),
     ];
-    facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    let told = facts.into_iter().filter(|(_, value)| !value.is_empty());
+    told.map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -9,6 +9,8 @@ use crate::result::{Axis, SoakVisit};
 use crate::summary::{Drift, Line, ScaleFigure, ScalePoint};
 
 const HEIGHT: f64 = 300.0;
+/// From here on an axis of microseconds is written in milliseconds.
+const UNIT_US: f64 = 10_000.0;
 /// The style class of what belongs to no transport.
 const CLASS: &str = "all";
 /// The style class of a fitted line.
@@ -19,8 +21,11 @@ const BENDS: u32 = 48;
 /// Server CPU an event over one axis; `None` where every step is void.
 pub(super) fn axis(figure: &ScaleFigure, w: Words) -> Option<Chart> {
     let (first, last) = (figure.points.first()?, figure.points.last()?);
-    let high = figure.points.iter().map(|p| p.range.1).fold(0.0, f64::max);
-    let low = figure.points.iter().map(|p| p.range.0).fold(f64::INFINITY, f64::min);
+    let most = figure.points.iter().map(|p| p.range.1).fold(0.0, f64::max);
+    // The y axis is in milliseconds where microseconds would be too long to write beside it.
+    let (unit, name) = if most < UNIT_US { (1.0, "axis.cpu_event") } else { (1000.0, "axis.cpu_event_ms") };
+    let high = most / unit;
+    let low = figure.points.iter().map(|p| p.range.0 / unit).fold(f64::INFINITY, f64::min);
     let (from, to) = (place(figure.axis, first), place(figure.axis, last));
     let (x, y) = match figure.axis {
         Axis::Subscribers => (Scale::linear(0.0, to), Scale::linear(0.0, high)),
@@ -28,15 +33,15 @@ pub(super) fn axis(figure: &ScaleFigure, w: Words) -> Option<Chart> {
         Axis::Rooms | Axis::Namespaces | Axis::History => (Scale::log(from, to), Scale::linear(0.0, high)),
     };
     let mut drawing = Drawing::new(HEIGHT, x, y);
-    drawing.y_axis(w.get("axis.cpu_event"), |v| tick(v, w));
+    drawing.y_axis(w.get(name), |v| tick(v, w));
     drawing.x_axis(w.get(x_name(figure.axis)), &marks(figure, x, w));
     if let Some(line) = figure.line {
-        drawing.line(FITTED, &fitted(figure.axis, line, from.min(to), from.max(to)));
+        drawing.line(FITTED, &fitted(figure.axis, line, (from.min(to), from.max(to)), unit));
     }
     for point in &figure.points {
         let at = place(figure.axis, point);
-        drawing.line("all range", &[(at, point.range.0), (at, point.range.1)]);
-        drawing.point(CLASS, Shape::Disc, at, point.event_us);
+        drawing.line("all range", &[(at, point.range.0 / unit), (at, point.range.1 / unit)]);
+        drawing.point(CLASS, Shape::Disc, at, point.event_us / unit);
     }
     let title = w.get(title(figure.axis)).to_owned();
     let caption = caption(figure, w);
@@ -55,11 +60,11 @@ fn place(axis: Axis, point: &ScalePoint) -> f64 {
 }
 
 /// The line as it looks on the drawing's axes.
-fn fitted(axis: Axis, line: Line, from: f64, to: f64) -> Vec<(f64, f64)> {
+fn fitted(axis: Axis, line: Line, (from, to): (f64, f64), unit: f64) -> Vec<(f64, f64)> {
     let at = |share: f64| if axis == Axis::Subscribers { to * share } else { from * (to / from).powf(share) };
     let along = |n: u32| {
         let x = at(f64::from(n) / f64::from(BENDS));
-        (x, line.intercept + line.slope * ScaleFigure::x(axis, x.round() as u32, x))
+        (x, (line.intercept + line.slope * ScaleFigure::x(axis, x.round() as u32, x)) / unit)
     };
     (0..=BENDS).map(along).collect()
 }
@@ -71,8 +76,13 @@ fn marks(figure: &ScaleFigure, x: Scale, w: Words) -> Vec<(f64, String)> {
     }
 }
 
+/// A value on an axis: as few digits as it needs, since axis values are round.
 fn tick(value: f64, w: Words) -> String {
-    w.digits(value, if value.fract().abs() < 1e-6 { 0 } else { 1 })
+    let whole = |digits: &i32| {
+        let scaled = value * 10_f64.powi(*digits);
+        (scaled - scaled.round()).abs() < 1e-6
+    };
+    w.digits(value, (0..4).find(whole).unwrap_or(4) as usize)
 }
 
 fn title(axis: Axis) -> &'static str {

@@ -9,6 +9,8 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
+/// Width of a character of a tick's name, about.
+const CHARACTER: f64 = 7.0;
 
 /// How values become places on an axis.
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +130,11 @@ impl Drawing {
                 r#"<line class="base" x1="{x:.1}" x2="{x:.1}" y1="{base}" y2="{}"/>"#,
                 base + 4.0
             ));
+            // The last mark may stand at the very edge, where half of a long name would be cut off.
+            let cut = x + text.chars().count() as f64 * CHARACTER / 2.0 > WIDTH;
+            let (at, anchor) = if cut { (WIDTH - 1.0, "end") } else { (x, "middle") };
             self.put(format_args!(
-                r#"<text class="tick" x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#,
+                r#"<text class="tick" x="{at:.1}" y="{}" text-anchor="{anchor}">{}</text>"#,
                 base + 18.0,
                 escape(text)
             ));
