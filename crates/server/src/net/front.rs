@@ -12,17 +12,21 @@ use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use bytes::BytesMut;
 use futures::future::LocalBoxFuture;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use crate::net::gate::GatedIo;
 use crate::net::guests::Guest;
 use crate::net::native::{Claim, Native};
 use crate::net::owned::{Owned, Start};
 use crate::net::refusal::late;
-use crate::net::wire::FrontIo;
+use crate::net::wire::Wire;
 
 /// The longest head of a request that is looked at here; actix's dispatcher refuses longer ones.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Room made for each read.
+const READ_BYTES: usize = 1024;
 
 /// The longest body of an answer that is no stream: refusals are short.
 const REFUSAL_BYTES_MAX: usize = 1 << 20;
@@ -31,7 +35,7 @@ const REFUSAL_BYTES_MAX: usize = 1 << 20;
 pub(crate) type App = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, HttpResponse<BoxBody>>>;
 
 /// Serves a connection by actix's dispatcher until it ends.
-pub(crate) type Dispatcher = Rc<dyn Fn(FrontIo, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>>;
+pub(crate) type Dispatcher = Rc<dyn Fn(GatedIo, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>>;
 
 /// What a worker's connections are attended by.
 pub(crate) struct Front {
@@ -63,48 +67,74 @@ enum First {
     Gone,
 }
 
+/// A connection at the door, and what was read of it.
+#[derive(Debug)]
+struct Caller {
+    wire: Wire,
+    ahead: BytesMut,
+    peer: Option<SocketAddr>,
+}
+
 impl Front {
     /// Attends a connection until it ends or moves.
-    pub(crate) async fn attend(self: Rc<Self>, mut io: FrontIo, peer: Option<SocketAddr>, guest: Guest) {
-        let Some(owned) = self.owned.clone() else { return (self.dispatcher)(io, peer).await };
-        match self.first(&mut io).await {
-            First::Other => (self.dispatcher)(io, peer).await,
-            First::Late => say_late(&mut io).await,
-            First::Gone => {}
-            First::Stream => self.stream(&owned, io, peer, guest).await,
+    pub(crate) async fn attend(
+        self: Rc<Self>,
+        wire: Wire,
+        ahead: BytesMut,
+        peer: Option<SocketAddr>,
+        guest: Guest,
+    ) {
+        let mut caller = Caller { wire, ahead, peer };
+        let Some(owned) = self.owned.clone() else {
+            self.dispatch(caller, false).await;
+            return;
+        };
+        loop {
+            let back = match self.first(&mut caller).await {
+                First::Other => self.dispatch(caller, true).await,
+                First::Late => return part(caller, &late()).await,
+                First::Gone => return,
+                First::Stream => match self.call(&owned, &mut caller).await {
+                    Called::Taken(claim, start) => {
+                        return owned.attach(claim.moved(), caller.wire, guest, start, &caller.ahead);
+                    }
+                    Called::Refused { answer, goes_on: false } => return part(caller, &answer).await,
+                    Called::Refused { answer, .. } => {
+                        caller.wire.write_all(&answer).await.is_ok().then_some(caller)
+                    }
+                    // It would come back to this door for ever.
+                    Called::Strange => self.dispatch(caller, false).await,
+                },
+            };
+            match back {
+                Some(back) => caller = back,
+                None => return,
+            }
         }
     }
 
-    /// Answers a request for a stream or a poll, and moves the connection if it was granted.
-    async fn stream(&self, owned: &Rc<Owned>, mut io: FrontIo, peer: Option<SocketAddr>, guest: Guest) {
-        match self.call(owned, &mut io, peer).await {
-            Called::Taken(claim, start) => {
-                let (wire, ahead) = io.into_parts();
-                owned.attach(claim.moved(), wire, guest, start, &ahead);
-            }
-            Called::Refused { answer, goes_on } => {
-                let is_written = io.write_all(&answer).await.is_ok();
-                if is_written && goes_on {
-                    return (self.dispatcher)(io, peer).await;
-                }
-                let _ = io.shutdown().await;
-            }
-            Called::Strange => (self.dispatcher)(io, peer).await,
-        }
+    /// Has actix serve a connection. With `leaves` it gives it back when it asks for a stream.
+    async fn dispatch(&self, caller: Caller, leaves: bool) -> Option<Caller> {
+        let peer = caller.peer;
+        let io = GatedIo::new(caller.wire, caller.ahead, leaves, self.request_timeout);
+        let ledger = io.ledger();
+        (self.dispatcher)(io, peer).await;
+        ledger.left().map(|(wire, ahead)| Caller { wire, ahead, peer })
     }
 
     /// Reads until it is clear what came first.
-    async fn first(&self, io: &mut FrontIo) -> First {
+    async fn first(&self, caller: &mut Caller) -> First {
         let read = async {
             loop {
-                let ahead = io.ahead();
+                let ahead = &caller.ahead;
                 if !may_be_stream(ahead) || ahead.len() > HEAD_BYTES_MAX {
                     return First::Other;
                 }
                 if head_len(ahead).is_some() {
                     return if is_stream(ahead) { First::Stream } else { First::Other };
                 }
-                if !matches!(io.read_ahead().await, Ok(1..)) {
+                caller.ahead.reserve(READ_BYTES);
+                if !matches!(caller.wire.read_buf(&mut caller.ahead).await, Ok(1..)) {
                     return First::Gone;
                 }
             }
@@ -118,17 +148,17 @@ impl Front {
     }
 
     /// Has the application answer the request that stands in front.
-    async fn call(&self, owned: &Rc<Owned>, io: &mut FrontIo, peer: Option<SocketAddr>) -> Called {
+    async fn call(&self, owned: &Rc<Owned>, caller: &mut Caller) -> Called {
         let mut codec = Codec::new(self.config.clone());
-        let mut read = io.ahead().clone();
+        let mut read = caller.ahead.clone();
         let whole = read.len();
         let Ok(Some(Message::Item(mut request))) = codec.decode(&mut read) else { return Called::Strange };
         let has_body = codec.message_type() == MessageType::Payload;
         if has_body || request.version() != Version::HTTP_11 || request.method() != Method::GET {
             return Called::Strange;
         }
-        let request_head = io.take(whole - read.len());
-        request.head_mut().peer_addr = peer;
+        let request_head = caller.ahead.split_to(whole - read.len()).freeze();
+        request.head_mut().peer_addr = caller.peer;
         let native = Native::new(owned);
         request.extensions_mut().insert(native.clone());
         let response = (self.app)(request).await;
@@ -175,9 +205,12 @@ async fn refuse(codec: &mut Codec, response: HttpResponse<BoxBody>) -> Called {
     Called::Refused { answer, goes_on: codec.keep_alive() }
 }
 
-async fn say_late(io: &mut FrontIo) {
-    let _ = io.write_all(&late()).await;
-    let _ = io.shutdown().await;
+/// The last word to a client.
+async fn part(mut caller: Caller, last: &[u8]) {
+    if caller.wire.write_all(last).await.is_ok() {
+        // A client that has gone needs no end.
+        let _ = caller.wire.shutdown().await;
+    }
 }
 
 /// What every request for a stream or a poll begins with.
@@ -194,7 +227,7 @@ pub(crate) fn head_len(ahead: &[u8]) -> Option<usize> {
 }
 
 /// Whether a whole head asks for one of the three transports.
-fn is_stream(head: &[u8]) -> bool {
+pub(crate) fn is_stream(head: &[u8]) -> bool {
     let target = head.get(b"GET ".len()..).unwrap_or_default();
     let path = target.split(|byte| matches!(byte, b'?' | b' ' | b'\r')).next().unwrap_or_default();
     [&b"/poll"[..], b"/sse", b"/ws"].iter().any(|end| path.ends_with(end))

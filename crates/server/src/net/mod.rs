@@ -3,7 +3,8 @@
 //! A connection begins at the door ([`front`]). Its first request is looked at there. One for a stream or a poll is
 //! parsed by actix's codec, answered by the same application as every other, with its routes, guards and limits, and
 //! when the answer is a stream or a poll that waits, the connection moves to [`owned`]: this worker's hub writes to it
-//! without a task, a buffer or a waker between. Everything else is served by actix's own dispatcher.
+//! without a task, a buffer or a waker between. Everything else is served by actix's own dispatcher, behind a gate
+//! ([`gate`]) through which the connection comes back when it asks for a stream.
 //!
 //! With `fanout.way = "body"` every connection goes to the dispatcher, and streams are response bodies. That way is the
 //! reference that the tests compare with, and the only one for HTTP/1.0 and HTTP/2.
@@ -15,6 +16,7 @@
 //! 3. What a client can make an owned connection keep is bounded: [`owned`] names each bound.
 
 pub(crate) mod front;
+pub(crate) mod gate;
 pub(crate) mod guests;
 pub(crate) mod native;
 pub(crate) mod owned;

@@ -1,28 +1,31 @@
 //! What a worker does with a connection that was accepted.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Protocol, Request, ServiceConfigBuilder};
 use actix_service::{IntoServiceFactory, Service as _, ServiceFactory, fn_factory, fn_service, map_config};
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tricast_feed::Reason;
 use tricast_hub::Hub;
 use tricast_wire::problem::Problem;
 
 use crate::net::front::{App, Dispatcher, Front};
+use crate::net::gate::{GatedIo, Ledger, Serving};
 use crate::net::guests::{Guest, Guests};
 use crate::net::owned::Owned;
 use crate::net::refusal::refusal;
-use crate::net::wire::{FrontIo, Wire};
+use crate::net::wire::Wire;
 use crate::settings::{FanoutWay, Settings};
 
 /// How long a connection between two requests is kept.
@@ -154,16 +157,23 @@ async fn dispatcher(settings: &Settings, app: App, stops: Stops) -> Result<Dispa
         let app = Rc::clone(&app);
         async move {
             Ok::<_, ()>(fn_service(move |request: Request| {
+                let serving = request.conn_data::<Rc<Ledger>>().map(Ledger::serving);
                 let answered = app(request);
-                async move { Ok::<HttpResponse<BoxBody>, Error>(answered.await) }
+                async move {
+                    let response = answered.await;
+                    Ok::<_, Error>(response.map_body(|_, body| Served { body, _serving: serving }))
+                }
             }))
         }
     });
-    let http = HttpService::<FrontIo, _, _>::build()
+    let http = HttpService::<GatedIo, _, _>::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(settings.request_timeout)
         // A client that has closed its side has gone: without this a stream is noticed only when a write fails.
         .h1_allow_half_closed(false)
+        .on_connect_ext(|io, data| {
+            data.insert(io.ledger());
+        })
         .graceful_shutdown_signal(move || stops())
         .finish(service);
     let handler = Rc::new(http.new_service(()).await?);
@@ -176,14 +186,31 @@ async fn dispatcher(settings: &Settings, app: App, stops: Stops) -> Result<Dispa
     }))
 }
 
+/// The body of an answer, by whose end the gate knows that the request was served.
+struct Served {
+    body: BoxBody,
+    _serving: Option<Serving>,
+}
+
+impl MessageBody for Served {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
 /// Attends a connection, if there is room.
 async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Result<(), ()> {
     let peer: Option<SocketAddr> = stream.peer_addr().ok();
     match lobby.enter() {
         Some(guest) => {
             tune(&stream, &lobby.settings);
-            let io = FrontIo::new(Wire::Plain(stream), BytesMut::new());
-            front.attend(io, peer, guest).await;
+            front.attend(Wire::Plain(stream), BytesMut::new(), peer, guest).await;
         }
         None => turn_away(stream).await,
     }

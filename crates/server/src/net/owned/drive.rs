@@ -16,13 +16,11 @@ use tricast_feed::After;
 use tricast_hub::{Key, Seat};
 use tricast_wire::problem::Problem;
 
-use crate::net::front::Front;
 use crate::net::owned::conn::{Conn, Flow, Role};
 use crate::net::owned::polls::Next;
 use crate::net::owned::talk::Heard;
 use crate::net::owned::{AHEAD_BYTES_MAX, END, Owned, READ_BYTES};
 use crate::net::refusal::{late, refusal};
-use crate::net::wire::FrontIo;
 use crate::transport::voice::Voice;
 
 /// Connections found ready in one turn at most.
@@ -280,7 +278,7 @@ impl Owned {
         let front = self.front.get().and_then(Weak::upgrade);
         if let (Ok(wire), Some(front)) = (io.disown(&self.registry), front) {
             let peer = wire.peer();
-            spawn(Front::attend(front, FrontIo::new(wire, ahead), peer, guest));
+            spawn(front.attend(wire, ahead, peer, guest));
         }
     }
 
