@@ -57,7 +57,7 @@ impl Server {
         let listen = settings.listen;
         let workers = settings.workers;
         let state = Arc::clone(&shared);
-        let lobby = Lobby::new(Arc::clone(&settings));
+        let lobby = Lobby::new(Arc::clone(&settings))?;
         let guests = Arc::clone(&lobby.guests);
         let builder = dev::Server::build()
             .workers(workers)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::body::{BodySize, to_bytes_limited};
 use actix_http::h1::{Codec, Message, MessageType};
-use actix_http::{HttpMessage as _, Method, Request, Response, ServiceConfig, StatusCode, Version};
+use actix_http::{HttpMessage as _, Method, Protocol, Request, Response, ServiceConfig, StatusCode, Version};
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use bytes::BytesMut;
@@ -35,7 +35,7 @@ const REFUSAL_BYTES_MAX: usize = 1 << 20;
 pub(crate) type App = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, HttpResponse<BoxBody>>>;
 
 /// Serves a connection by actix's dispatcher until it ends.
-pub(crate) type Dispatcher = Rc<dyn Fn(GatedIo, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>>;
+pub(crate) type Dispatcher = Rc<dyn Fn(GatedIo, Protocol, Option<SocketAddr>) -> LocalBoxFuture<'static, ()>>;
 
 /// What a worker's connections are attended by.
 pub(crate) struct Front {
@@ -85,7 +85,8 @@ impl Front {
         guest: Guest,
     ) {
         let mut caller = Caller { wire, ahead, peer };
-        let Some(owned) = self.owned.clone() else {
+        let owned = self.owned.clone().filter(|_| !caller.wire.is_h2());
+        let Some(owned) = owned else {
             self.dispatch(caller, false).await;
             return;
         };
@@ -116,9 +117,10 @@ impl Front {
     /// Has actix serve a connection. With `leaves` it gives it back when it asks for a stream.
     async fn dispatch(&self, caller: Caller, leaves: bool) -> Option<Caller> {
         let peer = caller.peer;
+        let protocol = if caller.wire.is_h2() { Protocol::Http2 } else { Protocol::Http1 };
         let io = GatedIo::new(caller.wire, caller.ahead, leaves, self.request_timeout);
         let ledger = io.ledger();
-        (self.dispatcher)(io, peer).await;
+        (self.dispatcher)(io, protocol, peer).await;
         ledger.left().map(|(wire, ahead)| Caller { wire, ahead, peer })
     }
 

@@ -100,11 +100,11 @@ impl GatedIo {
     /// A connection of which `ahead` was read. With `leaves` it leaves for the door when a stream is asked for.
     pub(crate) fn new(wire: Wire, ahead: BytesMut, leaves: bool, request_timeout: Duration) -> Self {
         Self {
+            // HTTP/2 has streams of its own.
+            pass: if wire.is_h2() { Pass::Everything } else { Pass::Head },
             wire: Some(wire),
             ahead,
-            pass: Pass::Head,
             is_ended: false,
-            // The first request was looked at already.
             leaves,
             request_timeout,
             head_timer: None,

@@ -22,4 +22,5 @@ pub(crate) mod native;
 pub(crate) mod owned;
 pub(crate) mod refusal;
 pub(crate) mod service;
+pub(crate) mod tls;
 pub(crate) mod wire;

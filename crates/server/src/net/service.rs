@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Protocol, Request, ServiceConfigBuilder};
+use actix_http::{HttpService, KeepAlive, Request, ServiceConfigBuilder};
 use actix_service::{IntoServiceFactory, Service as _, ServiceFactory, fn_factory, fn_service, map_config};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tricast_feed::Reason;
 use tricast_hub::Hub;
@@ -25,6 +26,7 @@ use crate::net::gate::{GatedIo, Ledger, Serving};
 use crate::net::guests::{Guest, Guests};
 use crate::net::owned::Owned;
 use crate::net::refusal::refusal;
+use crate::net::tls::{self, TlsWire};
 use crate::net::wire::Wire;
 use crate::settings::{FanoutWay, Settings};
 
@@ -46,13 +48,31 @@ const FULL_WARNING_SECS: u64 = 10;
 pub(crate) struct Lobby {
     pub(crate) settings: Arc<Settings>,
     pub(crate) guests: Arc<Guests>,
+    tls: Option<Arc<ServerConfig>>,
     warned_at: AtomicU64,
 }
 
 impl Lobby {
-    pub(crate) fn new(settings: Arc<Settings>) -> Arc<Self> {
+    /// # Errors
+    /// If the certificate or its key cannot be used.
+    pub(crate) fn new(settings: Arc<Settings>) -> std::io::Result<Arc<Self>> {
         let guests = Guests::new(settings.connections_max);
-        Arc::new(Self { settings, guests, warned_at: AtomicU64::new(0) })
+        let tls = settings.tls.as_ref().map(tls::config).transpose()?;
+        Ok(Arc::new(Self { settings, guests, tls, warned_at: AtomicU64::new(0) }))
+    }
+
+    /// Shakes hands, if the server speaks TLS.
+    async fn greet(&self, stream: TcpStream) -> Option<Wire> {
+        let Some(tls) = &self.tls else { return Some(Wire::Plain(stream)) };
+        let greeted = tokio::time::timeout(self.settings.request_timeout, TlsWire::accept(stream, tls)).await;
+        match greeted {
+            Ok(Ok(wire)) => Some(Wire::Tls(wire)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no TLS");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// Takes a place, or tells in the log that there is none.
@@ -177,8 +197,8 @@ async fn dispatcher(settings: &Settings, app: App, stops: Stops) -> Result<Dispa
         .graceful_shutdown_signal(move || stops())
         .finish(service);
     let handler = Rc::new(http.new_service(()).await?);
-    Ok(Rc::new(move |io, peer| {
-        let served = handler.call((io, Protocol::Http1, peer));
+    Ok(Rc::new(move |io, protocol, peer| {
+        let served = handler.call((io, protocol, peer));
         Box::pin(async move {
             // What went wrong with one connection is told at debug level by actix.
             let _ = served.await;
@@ -210,7 +230,9 @@ async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Resu
     match lobby.enter() {
         Some(guest) => {
             tune(&stream, &lobby.settings);
-            front.attend(Wire::Plain(stream), BytesMut::new(), peer, guest).await;
+            if let Some(wire) = lobby.greet(stream).await {
+                front.attend(wire, BytesMut::new(), peer, guest).await;
+            }
         }
         None => turn_away(stream).await,
     }

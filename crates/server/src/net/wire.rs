@@ -8,42 +8,60 @@ use std::task::{Context, Poll};
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::net::tls::TlsWire;
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) enum Wire {
     /// Plain TCP.
     Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(TlsWire),
 }
 
 impl Wire {
     /// The client's address.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        let Self::Plain(stream) = self;
-        stream.peer_addr().ok()
+        match self {
+            Self::Plain(stream) => stream.peer_addr().ok(),
+            Self::Tls(wire) => wire.stream().peer_addr().ok(),
+        }
     }
 
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
-        let Self::Plain(stream) = self.get_mut();
-        Pin::new(stream)
+    /// Whether the client chose HTTP/2.
+    pub(crate) fn is_h2(&self) -> bool {
+        matches!(self, Self::Tls(wire) if wire.tls().is_h2())
     }
 }
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, into)
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tls(wire) => Pin::new(wire).poll_read(cx, into),
+        }
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(cx, bytes)
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(wire) => Pin::new(wire).poll_write(cx, bytes),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(wire) => Pin::new(wire).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_shutdown(cx)
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(wire) => Pin::new(wire).poll_shutdown(cx),
+        }
     }
 }

@@ -22,6 +22,15 @@ pub enum FanoutWay {
     Body,
 }
 
+/// What TLS needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificates, the server's own first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
 /// Everything that a server is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,6 +42,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Names under which a server on a loopback address may be asked.
     pub hosts: Vec<String>,
+    /// The files of the certificate and of its key, where the server speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// Origins beside its own.
     pub origins: Vec<String>,
     /// Namespaces, `default` among them.
@@ -87,6 +98,7 @@ impl Settings {
             workers: if workers == 0 { cores } else { workers },
             request_timeout: Duration::from_millis(reader.number("server.request_timeout_ms", 100, 600_000)),
             hosts: reader.list("server.hosts"),
+            tls: reader.tls(),
             origins: reader.origins(),
             namespaces: reader.namespaces(),
             is_dynamic: reader.flag("namespaces.dynamic"),
@@ -243,6 +255,17 @@ impl Reader {
             );
         }
         address
+    }
+
+    fn tls(&mut self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.text("tls.certificate"), self.text("tls.key"));
+        for (given, name) in [(!key.is_empty(), "tls.certificate"), (!certificate.is_empty(), "tls.key")] {
+            if given && self.text(name).is_empty() {
+                self.wrong(name, "missing: tls.certificate and tls.key are given together");
+            }
+        }
+        let files = TlsFiles { certificate: certificate.into(), key: key.into() };
+        (!files.certificate.as_os_str().is_empty()).then_some(files)
     }
 
     fn origins(&mut self) -> Vec<String> {

@@ -11,7 +11,7 @@ mod written;
 
 use std::path::PathBuf;
 
-pub use meant::{FanoutWay, Settings};
+pub use meant::{FanoutWay, Settings, TlsFiles};
 pub use table::{Key, keys};
 pub use written::{Mistake, Written};
 

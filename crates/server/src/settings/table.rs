@@ -26,6 +26,8 @@ pub fn keys() -> &'static [Key] {
         "server.insecure" = "false" : "allows an address that others can reach although there is no authentication";
         "server.request_timeout_ms" = "5000" : "how long a client may take to send a request head, in milliseconds, 100 to 600000";
         "server.hosts" = "[]" : "names beside localhost under which a server on a loopback address may be asked, such as those that a proxy passes on; \"*\" is any";
+        "tls.certificate" = "\"\"" : "file with the server's certificate and those that vouch for it, PEM; given, the server speaks TLS 1.2 and 1.3 only";
+        "tls.key" = "\"\"" : "file with the certificate's private key, PEM";
         "origins.allowed" = "[]" : "origins beside the server's own that may use it from a browser, such as \"https://app.example\"; \"*\" is any";
         "namespaces.declared" = "[]" : "namespaces beside `default`";
         "namespaces.dynamic" = "false" : "whether a namespace is made on first use";

@@ -144,8 +144,8 @@ impl Conn {
             return Ok(0);
         }
         let Some(io) = &mut self.io else { return Ok(0) };
-        let written = io.write(bytes)?;
-        self.stands = written < bytes.len();
+        let (written, takes_more) = io.write(bytes)?;
+        self.stands = !takes_more;
         Ok(written)
     }
 
@@ -190,13 +190,12 @@ impl Conn {
     pub(crate) fn flush(&mut self) -> Flow {
         let Some(io) = &mut self.io else { return Flow::Fine };
         loop {
-            if !self.rest.is_empty() {
-                let Ok(written) = io.write(&self.rest) else { return Flow::Over };
-                let _ = self.rest.split_to(written);
-                self.stands = !self.rest.is_empty();
-                if self.stands {
-                    return Flow::Fine;
-                }
+            // Also where nothing is held: TLS may hold something.
+            let Ok((written, takes_more)) = io.write(&self.rest) else { return Flow::Over };
+            let _ = self.rest.split_to(written);
+            self.stands = !takes_more;
+            if self.stands {
+                return Flow::Fine;
             }
             match self
                 .later
@@ -215,6 +214,11 @@ impl Conn {
             return Flow::Ended;
         }
         Flow::Fine
+    }
+
+    /// Whether reads must go on until there is nothing, because no other notice of more comes.
+    pub(crate) fn reads_on(&self) -> bool {
+        self.is_closing || self.io.as_ref().is_some_and(Io::reads_in_records)
     }
 
     /// Whether it takes nothing at the moment.

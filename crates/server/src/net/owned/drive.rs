@@ -162,7 +162,7 @@ impl Owned {
 
     /// Reads on where the client has closed its side: there is no other notice of that than the end of what it sent.
     fn read_to_the_end(&self, seat: u32) {
-        if self.table.borrow().get(seat as usize).is_some_and(|conn| conn.is_closing) {
+        if self.table.borrow().get(seat as usize).is_some_and(Conn::reads_on) {
             self.note(|todo| todo.reads.push(seat));
         }
     }
@@ -193,7 +193,7 @@ impl Owned {
             Err(()) => return Wanted::Drop,
         };
         let is_held = conn.role.is_waiting() || conn.stands();
-        let has_more = count > 0 && conn.is_closing;
+        let has_more = count > 0 && conn.reads_on();
         let Role::Polls(polls) = &mut conn.role else { return Wanted::Nothing };
         let was_empty = polls.ahead.is_empty();
         polls.ahead.extend_from_slice(&scratch[..count]);
@@ -222,7 +222,7 @@ impl Owned {
         let mut input = &ahead[..];
         if ahead.is_empty() {
             let Ok(count) = read_into(conn, scratch) else { return Wanted::Drop };
-            has_more = count == scratch.len() || conn.is_closing;
+            has_more = count == scratch.len() || conn.reads_on();
             input = &scratch[..count];
         }
         if input.is_empty() {
@@ -405,21 +405,21 @@ fn read_into(conn: &mut Conn, into: &mut [u8]) -> Result<usize, ()> {
 fn read_out(conn: &mut Conn, scratch: &mut [u8]) -> Wanted {
     match read_into(conn, scratch) {
         Err(()) => Wanted::Drop,
-        Ok(count) if count == READ_BYTES || (count > 0 && conn.is_closing) => Wanted::Again,
+        Ok(count) if count == READ_BYTES || (count > 0 && conn.reads_on()) => Wanted::Again,
         Ok(_) => Wanted::Nothing,
     }
 }
 
 fn read_events(conn: &mut Conn, scratch: &mut [u8]) -> Wanted {
     let Ok(count) = read_into(conn, scratch) else { return Wanted::Drop };
-    let is_closing = conn.is_closing;
+    let reads_on = conn.reads_on();
     let Role::Events(input) = &mut conn.role else { return Wanted::Nothing };
     // A read takes far less than the range.
     *input = input.saturating_add(count as u32);
     match count {
         _ if *input > EVENTS_INPUT_MAX => Wanted::Drop,
         READ_BYTES => Wanted::Again,
-        1.. if is_closing => Wanted::Again,
+        1.. if reads_on => Wanted::Again,
         _ => Wanted::Nothing,
     }
 }

@@ -6,58 +6,74 @@ use std::net::Shutdown;
 use actix_web::rt::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::net::tls::{Tls, TlsWire};
 use crate::net::wire::Wire;
 
 /// A client's connection, registered with this worker's own epoll instance, edge-triggered.
 #[derive(Debug)]
-pub(crate) enum Io {
-    /// Plain TCP.
-    Plain(mio::net::TcpStream),
+pub(crate) struct Io {
+    stream: mio::net::TcpStream,
+    tls: Option<Tls>,
 }
 
 impl Io {
     /// Takes a connection over from actix's runtime.
     pub(crate) fn own(wire: Wire, registry: &Registry, token: Token) -> io::Result<Self> {
-        match wire {
-            Wire::Plain(stream) => {
-                let mut stream = mio::net::TcpStream::from_std(stream.into_std()?);
-                registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-                Ok(Self::Plain(stream))
+        let (stream, tls) = match wire {
+            Wire::Plain(stream) => (stream, None),
+            Wire::Tls(wire) => {
+                let (stream, tls) = wire.into_parts();
+                (stream, Some(tls))
             }
-        }
+        };
+        let mut stream = mio::net::TcpStream::from_std(stream.into_std()?);
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { stream, tls })
     }
 
     /// Gives it back.
-    pub(crate) fn disown(self, registry: &Registry) -> io::Result<Wire> {
-        match self {
-            Self::Plain(mut stream) => {
-                registry.deregister(&mut stream)?;
-                TcpStream::from_std(stream.into()).map(Wire::Plain)
-            }
-        }
+    pub(crate) fn disown(mut self, registry: &Registry) -> io::Result<Wire> {
+        registry.deregister(&mut self.stream)?;
+        let stream = TcpStream::from_std(self.stream.into())?;
+        Ok(match self.tls {
+            None => Wire::Plain(stream),
+            Some(tls) => Wire::Tls(TlsWire::new(stream, tls)),
+        })
     }
 
-    /// Writes until all is out or the connection takes no more. Gives the number of bytes that it took.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Whether there may be more to read although a read was short: what TLS gives at once is a record.
+    pub(crate) fn reads_in_records(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Writes until all is out or the connection takes no more. Gives the number of bytes that it took, and whether it
+    /// takes more.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        if let Some(tls) = &mut self.tls {
+            let taken = tls.write(bytes, &mut self.stream)?;
+            return Ok((taken, taken == bytes.len() && !tls.has_unsent()));
+        }
         let mut written = 0;
         while written < bytes.len() {
-            let Self::Plain(stream) = self;
-            match stream.write(&bytes[written..]) {
+            match self.stream.write(&bytes[written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((written, false)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(written)
+        Ok((written, true))
     }
 
     /// Reads once. `None` if there is nothing now; zero bytes are the end.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        let Self::Plain(stream) = self;
         loop {
-            match stream.read(into) {
+            let read = match &mut self.tls {
+                None => self.stream.read(into),
+                Some(tls) => tls.read(into, &mut self.stream),
+            };
+            match read {
                 Ok(count) => return Ok(Some(count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -68,8 +84,12 @@ impl Io {
 
     /// Tells the client that nothing more comes.
     pub(crate) fn shut(&mut self) {
-        let Self::Plain(stream) = self;
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+            // A client that does not take this last word is not waited for.
+            let _ = tls.pump(&mut self.stream);
+        }
         // A connection that is gone already needs no word.
-        let _ = stream.shutdown(Shutdown::Write);
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 }

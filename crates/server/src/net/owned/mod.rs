@@ -182,6 +182,8 @@ impl Owned {
 
     /// The connection moves in: its answer begins.
     pub(crate) fn attach(self: &Rc<Self>, seat: Seat, wire: Wire, guest: Guest, start: Start, ahead: &[u8]) {
+        // What came with the request is not told again by the kernel, nor what TLS holds.
+        let has_more = !ahead.is_empty() || matches!(wire, Wire::Tls(_));
         let key = {
             let mut table = self.table.borrow_mut();
             let Some(conn) = table.get_mut(seat.0 as usize) else { return };
@@ -201,7 +203,7 @@ impl Owned {
         if let Some(key) = key {
             self.advance(seat.0, key);
         }
-        if !ahead.is_empty() {
+        if has_more {
             self.note(|todo| todo.reads.push(seat.0));
         }
     }
