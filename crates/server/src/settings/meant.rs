@@ -258,14 +258,20 @@ impl Reader {
     }
 
     fn tls(&mut self) -> Option<TlsFiles> {
-        let (certificate, key) = (self.text("tls.certificate"), self.text("tls.key"));
-        for (given, name) in [(!key.is_empty(), "tls.certificate"), (!certificate.is_empty(), "tls.key")] {
-            if given && self.text(name).is_empty() {
-                self.wrong(name, "missing: tls.certificate and tls.key are given together");
+        let [certificate, key] = ["tls.certificate", "tls.key"].map(|name| match self.value(name) {
+            Value::String(text) => text,
+            _ => {
+                self.wrong(name, "expected the name of a file");
+                String::new()
             }
+        });
+        match (certificate.is_empty(), key.is_empty()) {
+            (true, true) => return None,
+            (true, false) => self.wrong("tls.certificate", "missing: it goes with tls.key"),
+            (false, true) => self.wrong("tls.key", "missing: it goes with tls.certificate"),
+            (false, false) => {}
         }
-        let files = TlsFiles { certificate: certificate.into(), key: key.into() };
-        (!files.certificate.as_os_str().is_empty()).then_some(files)
+        Some(TlsFiles { certificate: certificate.into(), key: key.into() })
     }
 
     fn origins(&mut self) -> Vec<String> {
