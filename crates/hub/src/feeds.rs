@@ -73,6 +73,12 @@ impl Feed {
         lock(&self.log).last()
     }
 
+    /// Where a subscriber starts, and the newest offset.
+    pub(crate) fn start_and_last(&self, after: After) -> (Start, Offset) {
+        let log = lock(&self.log);
+        (log.start(after), log.last())
+    }
+
     /// Appends a batch in one piece and tells every worker. Gives the offset of its first event.
     pub(crate) fn append(&self, now: Millis, batch: Vec<Ready>) -> Offset {
         let mut log = lock(&self.log);

@@ -255,11 +255,12 @@ impl Line {
 }
 
 /// Seconds since the start: a u32 lasts for 136 years.
-fn short(second: u64) -> u32 {
+pub(crate) fn short(second: u64) -> u32 {
     u32::try_from(second).unwrap_or(u32::MAX)
 }
 
-/// A poll on a connection that a carrier owns. Once answered it is no subscriber any more.
+/// A poll on a connection that a carrier owns. Once answered it is no subscriber any more, but its record rests for a
+/// moment, for the next poll on the same connection.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) seat: Seat,
@@ -267,6 +268,20 @@ pub(crate) struct Call {
     pub(crate) events_max: u32,
     /// Told in the answer, where the client must know.
     pub(crate) sync: Option<Box<Sync>>,
+    /// The second in which it was answered, while it rests.
+    pub(crate) rested_at: Option<u32>,
+    /// Whether it stands in the list of those that rest.
+    pub(crate) is_listed: bool,
+}
+
+impl Call {
+    pub(crate) fn new(seat: Seat, events_max: u32, sync: Option<Sync>) -> Self {
+        Self { seat, events_max, sync: sync.map(Box::new), rested_at: None, is_listed: false }
+    }
+
+    pub(crate) fn rests(&self) -> bool {
+        self.rested_at.is_some()
+    }
 }
 
 /// What carries a subscriber's bytes away.

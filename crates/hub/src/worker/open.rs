@@ -1,7 +1,7 @@
 //! Subscribing.
 
 use bytes::Bytes;
-use tricast_feed::{After, SessionId, StartState};
+use tricast_feed::{After, Cursor, RoomSet, SessionId, StartState};
 use tricast_wire::Fault;
 use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
@@ -73,8 +73,24 @@ impl Hub {
     /// As [`Hub::open`].
     pub fn poll_on(&self, wish: &Wish, events_max: usize, seat: Seat) -> Result<Key, Fault> {
         let events_max = u32::try_from(events_max).unwrap_or(u32::MAX);
-        let out = |_, sync: Option<Sync>| Out::Call(Call { seat, events_max, sync: sync.map(Box::new) });
+        let out = |_, sync| Out::Call(Call::new(seat, events_max, sync));
         Ok(self.state.borrow_mut().start_poll(wish, out)?.0)
+    }
+
+    /// Polls again with the subscriber of the last poll on the same connection, from another place, with the same wish
+    /// as before: `session` and `rooms` are those that it names. False if that subscriber is gone, or something is to be
+    /// told that only [`Hub::poll_on`] tells: then it must be used, after [`Hub::release`].
+    ///
+    /// # Errors
+    /// As [`Hub::open`].
+    pub fn poll_again(
+        &self,
+        key: Key,
+        after: Cursor,
+        session: Option<SessionId>,
+        rooms: Option<&RoomSet>,
+    ) -> Result<bool, Fault> {
+        self.state.borrow_mut().poll_again(key, after, session, rooms)
     }
 }
 
@@ -109,6 +125,35 @@ impl State {
         })?;
         self.nudge_up_to(opened.0, seen);
         Ok(opened)
+    }
+
+    fn poll_again(
+        &mut self,
+        key: Key,
+        after: Cursor,
+        session: Option<SessionId>,
+        rooms: Option<&RoomSet>,
+    ) -> Result<bool, Fault> {
+        // A join that was answered holds for what is read now.
+        self.obey_all();
+        let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
+        else {
+            return Ok(false);
+        };
+        let Out::Call(call) = &mut subscriber.out else { return Ok(false) };
+        let is_same = session == Some(subscriber.session);
+        let has_rooms = rooms.is_none_or(|rooms| subscriber.interest.rooms.as_ref() == Some(rooms));
+        let local = &self.locals[subscriber.feed];
+        let (start, seen) = local.feed.start_and_last(After::Cursor(after));
+        if !call.rests() || !is_same || !has_rooms || start.state != StartState::Resumed {
+            return Ok(false);
+        }
+        self.shared.admit()?;
+        local.feed.enter(subscriber.way);
+        (call.rested_at, call.sync) = (None, None);
+        (subscriber.place, subscriber.was_live) = (Place::Behind(start.offset), false);
+        self.nudge_up_to(key, seen);
+        Ok(true)
     }
 
     fn open(

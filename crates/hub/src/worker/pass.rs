@@ -85,9 +85,7 @@ impl State {
         let (events, last) = self.take_news(index);
         // What was ordered before one of these events was published must hold for it: a join that was answered, above
         // all. Orders are given before they are answered, so they are here by now.
-        for order in self.mailbox.take_orders() {
-            self.obey(order);
-        }
+        self.obey_all();
         if last == before {
             return None;
         }
@@ -221,7 +219,7 @@ impl State {
             }
             Out::Call(call) if call.sync.is_none() && joined.count() <= call.events_max as usize => {
                 self.carrier.answer(call.seat, joined.get(subscriber.shape));
-                self.remove(key);
+                self.rest(key);
                 return joined.count();
             }
             Out::Pipe(pipe) if pipe.is_free() => {

@@ -150,6 +150,7 @@ impl State {
             }
             Out::Parked(parked) if parked.is_answered() => return,
             Out::Parked(parked) => (parked.events_max, parked.sync.is_some_and(|sync| is_reset(&sync))),
+            Out::Call(call) if call.rests() => return,
             Out::Call(call) => {
                 (call.events_max as usize, call.sync.as_ref().is_some_and(|sync| is_reset(sync)))
             }
@@ -193,13 +194,13 @@ impl State {
             Out::Parked(parked) if !parked.is_answered() => {
                 parked.answer(poll::answer(parked.sync.as_ref(), events, notices, cursor));
             }
-            Out::Call(call) => {
+            Out::Call(call) if !call.rests() => {
                 let body = poll::answer(call.sync.as_deref(), events, notices, cursor);
                 let seat = call.seat;
                 self.carrier.answer(seat, &body);
-                self.remove(key);
+                self.rest(key);
             }
-            Out::Parked(_) | Out::Pipe(_) | Out::Line(_) => {}
+            Out::Parked(_) | Out::Call(_) | Out::Pipe(_) | Out::Line(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The subscriber records of a worker, and the feeds that they follow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::mailbox::{Link, Mailbox, Order};
-use crate::out::{Line, Out, Pipe};
+use crate::out::{Line, Out, Pipe, short};
 use crate::way::Shape;
 use crate::{Shared, Way};
 
@@ -111,6 +111,8 @@ pub(crate) struct State {
     by_name: HashMap<Namespace, usize>,
     /// Who owns connections of this worker.
     pub(crate) carrier: Rc<dyn Carrier>,
+    /// Polls that were answered and may go on.
+    resting: VecDeque<Key>,
     /// Seconds since the hub was started.
     pub(crate) second: u64,
 }
@@ -124,6 +126,7 @@ impl State {
             locals: Vec::new(),
             by_name: HashMap::new(),
             carrier: Rc::new(Nobody),
+            resting: VecDeque::new(),
             second: 0,
         }
     }
@@ -194,15 +197,59 @@ impl State {
         if local.by_session.get(&gone.session) == Some(&key) {
             local.by_session.remove(&gone.session);
         }
-        local.feed.leave(gone.way);
         self.shared.detach(gone.session, key);
-        self.shared.dismiss();
+        if !matches!(&gone.out, Out::Call(call) if call.rests()) {
+            local.feed.leave(gone.way);
+            self.shared.dismiss();
+        }
     }
 
     fn leave_seat(&mut self, feed: usize, audience: AudienceKey, seat: usize) {
         let moved = self.locals[feed].stand_up(audience, seat);
         if let Some(moved) = moved.and_then(|index| self.subscribers.get_mut(index)) {
             moved.seat = seat;
+        }
+    }
+
+    /// Obeys what was ordered about single subscribers.
+    pub(crate) fn obey_all(&mut self) {
+        for order in self.mailbox.take_orders() {
+            self.obey(order);
+        }
+    }
+
+    /// A poll was answered: it is no subscriber any more, and its record waits for the next poll.
+    pub(crate) fn rest(&mut self, key: Key) {
+        let second = short(self.second);
+        let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
+        else {
+            return;
+        };
+        let Out::Call(call) = &mut subscriber.out else { return };
+        call.rested_at = Some(second);
+        let is_listed = std::mem::replace(&mut call.is_listed, true);
+        let local = &self.locals[subscriber.feed];
+        subscriber.place = Place::Behind(local.standing(subscriber.place));
+        local.feed.leave(subscriber.way);
+        self.shared.dismiss();
+        if !is_listed {
+            self.resting.push_back(key);
+        }
+    }
+
+    /// Forgets those that have rested for a second or more. Each resting record stands in the list once.
+    pub(crate) fn forget_rested(&mut self) {
+        for _ in 0..self.resting.len() {
+            let Some(key) = self.resting.pop_front() else { return };
+            let now = short(self.second);
+            let Some(Out::Call(call)) = self.find(key).map(|subscriber| &mut subscriber.out) else {
+                continue;
+            };
+            match call.rested_at {
+                Some(at) if at < now => self.remove(key),
+                Some(_) => self.resting.push_back(key),
+                None => call.is_listed = false,
+            }
         }
     }
 
@@ -250,6 +297,7 @@ impl State {
                 let seat = line.seat;
                 self.carrier.end(seat, last_bytes(shape, close));
             }
+            Out::Call(call) if call.rests() => self.remove(key),
             Out::Parked(_) | Out::Call(_) => {
                 // A poll that is merely replaced is answered empty: its client has opened the next one itself.
                 let notices = if close.reason == Reason::Replaced {

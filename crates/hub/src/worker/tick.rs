@@ -20,6 +20,7 @@ impl State {
     /// One second has passed.
     pub(crate) fn tick(&mut self) {
         self.second += 1;
+        self.forget_rested();
         self.shared.sweep();
         let beat_secs = usize::try_from(self.shared.limits.beat_secs.max(1)).unwrap_or(usize::MAX);
         let turn = usize::try_from(self.second).unwrap_or(0) % beat_secs;

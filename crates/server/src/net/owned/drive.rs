@@ -14,10 +14,11 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tricast_feed::After;
 use tricast_hub::{Key, Seat};
+use tricast_wire::Fault;
 use tricast_wire::problem::Problem;
 
 use crate::net::owned::conn::{Conn, Flow, Role};
-use crate::net::owned::polls::Next;
+use crate::net::owned::polls::{Next, Phase};
 use crate::net::owned::talk::Heard;
 use crate::net::owned::{AHEAD_BYTES_MAX, END, Owned, READ_BYTES};
 use crate::net::refusal::{late, refusal};
@@ -183,10 +184,8 @@ impl Owned {
     }
 
     fn read_polls(&self, conn: &mut Conn, scratch: &mut [u8]) -> Wanted {
-        let room = match &conn.role {
-            Role::Polls(polls) => (AHEAD_BYTES_MAX + 1).saturating_sub(polls.ahead.len()).min(scratch.len()),
-            Role::Events(_) | Role::Frames(_) => return Wanted::Nothing,
-        };
+        let Role::Polls(polls) = &conn.role else { return Wanted::Nothing };
+        let room = (AHEAD_BYTES_MAX + 1).saturating_sub(polls.ahead.len()).min(scratch.len());
         let count = match read_into(conn, &mut scratch[..room]) {
             _ if room == 0 => 0,
             Ok(count) => count,
@@ -196,17 +195,33 @@ impl Owned {
         let has_more = count > 0 && conn.reads_on();
         let Role::Polls(polls) = &mut conn.role else { return Wanted::Nothing };
         let was_empty = polls.ahead.is_empty();
-        polls.ahead.extend_from_slice(&scratch[..count]);
-        let next = if is_held { Next::Nothing } else { polls.next(&self.heads.borrow().secret) };
-        match next {
-            Next::Again(after) => Wanted::Poll(after),
-            Next::Other => Wanted::GiveBack,
-            // A client that sends so much before it has its answer is up to no good.
-            Next::Nothing if polls.ahead.len() > AHEAD_BYTES_MAX => Wanted::Drop,
-            Next::Nothing if has_more => Wanted::Again,
-            Next::Nothing if !is_held && was_empty && count > 0 => Wanted::Rest,
-            Next::Nothing => Wanted::Nothing,
+        if is_held || !was_empty {
+            polls.ahead.extend_from_slice(&scratch[..count]);
         }
+        // Most requests come whole and alone, and are never copied.
+        let input = if was_empty { &scratch[..count] } else { &polls.ahead[..] };
+        let next = if is_held { Next::Nothing } else { polls.next(input) };
+        let (used, wanted) = match next {
+            Next::Again(after, used) => (used, Wanted::Poll(after)),
+            Next::Other => (0, Wanted::GiveBack),
+            // A client that sends so much before it has its answer is up to no good.
+            Next::Nothing if polls.ahead.len() > AHEAD_BYTES_MAX => return Wanted::Drop,
+            Next::Nothing if has_more => (0, Wanted::Again),
+            Next::Nothing if !is_held && was_empty && count > 0 => (0, Wanted::Rest),
+            Next::Nothing => (0, Wanted::Nothing),
+        };
+        if !is_held && was_empty {
+            polls.ahead.extend_from_slice(&scratch[used..count]);
+        } else if used > 0 {
+            polls.ahead.drain(..used);
+        }
+        if used > 0 {
+            polls.phase = Phase::Waiting;
+        }
+        if polls.ahead.is_empty() {
+            polls.ahead = Vec::new();
+        }
+        wanted
     }
 
     fn read_frames(&self, conn: &mut Conn, scratch: &mut [u8]) -> Wanted {
@@ -250,6 +265,31 @@ impl Owned {
 
     /// Starts the next poll of a connection.
     fn poll_again(&self, seat: u32, after: After) {
+        let (key, wait, polled) = {
+            let table = self.table.borrow();
+            let Some(conn) = table.get(seat as usize) else { return };
+            let Role::Polls(polls) = &conn.role else { return };
+            let (wish, wait, key) = (&polls.polling.wish, polls.polling.wait, conn.key);
+            let (session, rooms) = (wish.session, wish.rooms.clone());
+            // The hub may answer at once, and finds the table free then.
+            drop(table);
+            match (key, after) {
+                (Some(key), After::Cursor(after)) => {
+                    (key, wait, self.hub.poll_again(key, after, session, rooms.as_ref()))
+                }
+                _ => return self.poll_afresh(seat, after),
+            }
+        };
+        match polled {
+            Ok(true) => self.wait(Seat(seat), key, wait),
+            Ok(false) => self.poll_afresh(seat, after),
+            Err(fault) => self.refuse(seat, fault),
+        }
+    }
+
+    /// Starts the next poll of a connection with a subscriber of its own.
+    fn poll_afresh(&self, seat: u32, after: After) {
+        self.release(seat);
         let (wish, events_max, wait) = {
             let mut table = self.table.borrow_mut();
             let Some(conn) = table.get_mut(seat as usize) else { return };
@@ -257,20 +297,23 @@ impl Owned {
             polls.polling.wish.after = after;
             (polls.polling.wish.clone(), polls.polling.events_max, polls.polling.wait)
         };
-        let place = Seat(seat);
-        match self.hub.poll_on(&wish, events_max, place) {
-            Ok(key) => self.wait(place, key, wait),
-            Err(fault) => {
-                let refusal = Bytes::from(refusal(&Problem::from(fault)));
-                let flow = self.table.borrow_mut().get_mut(seat as usize).map(|conn| conn.end(refusal));
-                self.set_deadline(seat, END);
-                self.follow(seat, flow.unwrap_or(Flow::Fine));
-            }
+        match self.hub.poll_on(&wish, events_max, Seat(seat)) {
+            Ok(key) => self.wait(Seat(seat), key, wait),
+            Err(fault) => self.refuse(seat, fault),
         }
+    }
+
+    /// Answers with a refusal, and ends the connection.
+    fn refuse(&self, seat: u32, fault: Fault) {
+        let refusal = Bytes::from(refusal(&Problem::from(fault)));
+        let flow = self.table.borrow_mut().get_mut(seat as usize).map(|conn| conn.end(refusal));
+        self.set_deadline(seat, END);
+        self.follow(seat, flow.unwrap_or(Flow::Fine));
     }
 
     /// Gives a connection back to the door, with what was read.
     fn give_back(&self, seat: u32) {
+        self.release(seat);
         let Some(mut conn) = self.table.borrow_mut().try_remove(seat as usize) else { return };
         let Some((io, guest)) = conn.move_out() else { return };
         let Role::Polls(polls) = &mut conn.role else { return };

@@ -1,7 +1,6 @@
-//! Heads of answers to polls: each kind is kept once, and an answer to many polls is put together once.
+//! Heads of polls and of their answers: each kind is kept once, and an answer to many polls is put together once.
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::io::Write as _;
 use std::rc::{Rc, Weak};
 use std::time::SystemTime;
@@ -12,56 +11,74 @@ use bytes::Bytes;
 /// Kinds of heads that are remembered to be shared. Beyond, those that nobody uses are forgotten.
 const KINDS_MAX: usize = 1024;
 
-/// A head without its date, its length and the empty line at its end.
+/// Bytes that many connections have in common.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Template(Box<[u8]>);
+pub(crate) struct Kind(Box<[u8]>);
+
+impl Kind {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// The heads of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    /// Keys the likeness of requests.
-    pub(crate) secret: RandomState,
-    kinds: HashMap<Box<[u8]>, Weak<Template>>,
-    /// The newest answer: its body, its head, its second, and the whole.
-    newest: Option<(Bytes, Rc<Template>, u64, Bytes)>,
+    kinds: HashMap<Box<[u8]>, Weak<Kind>>,
+    newest: Option<Newest>,
     /// The second, and its name as a date (RFC 9110, section 5.6.7).
     date: (u64, String),
 }
 
+/// The newest answer.
+#[derive(Debug)]
+struct Newest {
+    body: Bytes,
+    template: Rc<Kind>,
+    second: u64,
+    whole: Bytes,
+}
+
 impl Heads {
-    /// The template of a head that actix has written.
-    pub(crate) fn template(&mut self, head: &[u8]) -> Rc<Template> {
-        let bytes = without_date(head);
-        if let Some(known) = self.kinds.get(&bytes[..]).and_then(Weak::upgrade) {
+    /// The head of an answer that actix has written, without its date, its length and the empty line at its end.
+    pub(crate) fn template(&mut self, head: &[u8]) -> Rc<Kind> {
+        self.kind(&without_date(head))
+    }
+
+    /// These bytes, shared with whoever has the same.
+    pub(crate) fn kind(&mut self, bytes: &[u8]) -> Rc<Kind> {
+        if let Some(known) = self.kinds.get(bytes).and_then(Weak::upgrade) {
             return known;
         }
         if self.kinds.len() >= KINDS_MAX {
             self.kinds.retain(|_, kind| kind.strong_count() > 0);
         }
-        let template = Rc::new(Template(bytes.clone().into_boxed_slice()));
+        let kind = Rc::new(Kind(bytes.into()));
         if self.kinds.len() < KINDS_MAX {
-            self.kinds.insert(bytes.into_boxed_slice(), Rc::downgrade(&template));
+            self.kinds.insert(bytes.into(), Rc::downgrade(&kind));
         }
-        template
+        kind
     }
 
-    /// The whole answer. The same body with the same head is put together once.
-    pub(crate) fn answer(&mut self, template: &Rc<Template>, body: &Bytes) -> Bytes {
-        let second = tricast_hub::system_now().0 / 1000;
-        if let Some((known, kind, at, whole)) = &self.newest
-            && *at == second
-            && known.as_ptr() == body.as_ptr()
-            && known.len() == body.len()
-            && Rc::ptr_eq(kind, template)
+    /// The whole answer, at a time in milliseconds of any clock. The same body with the same head is put together once
+    /// a second.
+    pub(crate) fn answer(&mut self, template: &Rc<Kind>, body: &Bytes, now: u64) -> Bytes {
+        let second = now / 1000 + 1;
+        if let Some(newest) = &self.newest
+            && newest.second == second
+            && newest.body.as_ptr() == body.as_ptr()
+            && newest.body.len() == body.len()
+            && Rc::ptr_eq(&newest.template, template)
         {
-            return whole.clone();
+            return newest.whole.clone();
         }
         let whole = self.put_together(template, body, second);
-        self.newest = Some((body.clone(), Rc::clone(template), second, whole.clone()));
+        self.newest =
+            Some(Newest { body: body.clone(), template: Rc::clone(template), second, whole: whole.clone() });
         whole
     }
 
-    fn put_together(&mut self, template: &Template, body: &Bytes, second: u64) -> Bytes {
+    fn put_together(&mut self, template: &Kind, body: &Bytes, second: u64) -> Bytes {
         if self.date.0 != second {
             self.date = (second, HttpDate::from(SystemTime::now()).to_string());
         }
@@ -91,7 +108,7 @@ mod tests {
     fn an_answer_has_a_date_and_its_length() {
         let mut heads = Heads::default();
         let template = heads.template(HEAD);
-        let whole = heads.answer(&template, &Bytes::from_static(b"{}"));
+        let whole = heads.answer(&template, &Bytes::from_static(b"{}"), 0);
         let text = String::from_utf8(whole.to_vec()).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: "), "{text}");
         assert!(text.ends_with(" GMT\r\ncontent-length: 2\r\n\r\n{}"), "{text}");
@@ -105,8 +122,8 @@ mod tests {
         let other = heads.template(b"HTTP/1.1 200 OK\r\nvary: origin\r\n\r\n");
         assert!(!Rc::ptr_eq(&one, &other));
         let body = Bytes::from(vec![b'x'; 100]);
-        let first = heads.answer(&one, &body);
-        assert!(heads.answer(&other, &body).starts_with(b"HTTP/1.1 200 OK\r\nvary: origin\r\n"));
+        let first = heads.answer(&one, &body, 5);
+        assert!(heads.answer(&other, &body, 5).starts_with(b"HTTP/1.1 200 OK\r\nvary: origin\r\n"));
         assert!(first.ends_with(&body));
     }
 }

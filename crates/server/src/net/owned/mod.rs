@@ -164,14 +164,13 @@ impl Owned {
         }
     }
 
-    /// A poll's subscriber has this seat, for this long; or had it, if the answer is here already.
+    /// A poll's subscriber has this seat, and waits so long, if it has not been answered already.
     pub(crate) fn wait(&self, seat: Seat, key: Key, wait: Duration) {
         let waits = {
             let mut table = self.table.borrow_mut();
             let Some(conn) = table.get_mut(seat.0 as usize) else { return };
-            let waits = conn.role.is_waiting();
-            conn.key = waits.then_some(key);
-            waits
+            conn.key = Some(key);
+            conn.role.is_waiting()
         };
         if waits && wait.is_zero() {
             self.hub.answer_now(key);
@@ -278,15 +277,14 @@ impl Owned {
 
     fn answer_on(&self, conn: &mut Conn, seat: u32, body: &Bytes) -> Flow {
         let Role::Polls(polls) = &mut conn.role else { return Flow::Fine };
-        conn.key = None;
-        let Some(full) = polls.answer(body, &mut self.heads.borrow_mut()) else { return Flow::Fine };
+        let now = self.now();
+        let Some(full) = polls.answer(body, &mut self.heads.borrow_mut(), now) else { return Flow::Fine };
         let closes = polls.closes;
         let flow = conn.write_first(full);
         if closes && matches!(flow, Flow::Fine) {
             return conn.end(Bytes::new());
         }
-        // Not before the connection has nothing to do with the hub any more.
-        conn.deadline = self.now() + u64::try_from(KEEP_ALIVE.as_millis()).unwrap_or(0);
+        conn.deadline = now + u64::try_from(KEEP_ALIVE.as_millis()).unwrap_or(0);
         if self.deadlines.borrow_mut().add(conn.deadline, seat, &mut conn.alarm) {
             self.wake();
         }

@@ -4,7 +4,6 @@
 //! in nothing but the value of `after`: the same path, the same other parameters, the same header lines, byte by byte.
 //! Anything else goes back to the door.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tricast_feed::After;
 use tricast_hub::Wish;
 
 use crate::net::front::head_len;
-use crate::net::owned::heads::{Heads, Template};
+use crate::net::owned::heads::{Heads, Kind};
 use crate::net::owned::{AHEAD_BYTES_MAX, Start};
 use crate::query::parse_after;
 
@@ -42,8 +41,8 @@ pub(crate) enum Phase {
 pub(crate) enum Next {
     /// Nothing whole yet.
     Nothing,
-    /// The same poll, from another place.
-    Again(After),
+    /// The same poll, from another place; and how many bytes that were.
+    Again(After, usize),
     /// Something else.
     Other,
 }
@@ -59,9 +58,9 @@ pub(crate) struct Polls {
     pub(crate) ahead: Vec<u8>,
     /// An answer that came before the connection did.
     pub(crate) early: Option<Bytes>,
-    template: Option<Rc<Template>>,
+    template: Option<Rc<Kind>>,
     /// What a request must be like to be granted as the last one was.
-    likeness: u64,
+    likeness: Option<Likeness>,
 }
 
 impl Polls {
@@ -73,22 +72,22 @@ impl Polls {
             ahead: Vec::new(),
             early: None,
             template: None,
-            likeness: 0,
+            likeness: None,
         }
     }
 
     /// Learns what was granted, and how it is answered.
     pub(crate) fn learn(&mut self, start: &Start, heads: &mut Heads) {
         self.template = Some(heads.template(&start.answer_head));
-        self.likeness = likeness(&heads.secret, &start.request_head);
+        self.likeness = Likeness::of(&start.request_head, heads);
         self.closes = start.closes;
     }
 
     /// The whole answer; nothing while the connection is not here.
-    pub(crate) fn answer(&mut self, body: &Bytes, heads: &mut Heads) -> Option<Bytes> {
+    pub(crate) fn answer(&mut self, body: &Bytes, heads: &mut Heads, now: u64) -> Option<Bytes> {
         self.phase = Phase::Resting;
         match &self.template {
-            Some(template) => Some(heads.answer(template, body)),
+            Some(template) => Some(heads.answer(template, body, now)),
             None => {
                 self.early = Some(body.clone());
                 None
@@ -96,36 +95,62 @@ impl Polls {
         }
     }
 
-    /// Looks at what the client has sent next, and takes it if it is the same poll.
-    pub(crate) fn next(&mut self, secret: &RandomState) -> Next {
-        let Some(len) = head_len(&self.ahead) else {
-            return if self.ahead.len() > AHEAD_BYTES_MAX { Next::Other } else { Next::Nothing };
-        };
-        let head = &self.ahead[..len];
-        if likeness(secret, head) != self.likeness {
-            return Next::Other;
+    /// Looks at what the client has sent next.
+    pub(crate) fn next(&self, input: &[u8]) -> Next {
+        if let Some((after, len)) = self.likeness.as_ref().and_then(|likeness| likeness.match_head(input)) {
+            return Next::Again(after, len);
         }
-        let after = after_value(head).map(|value| std::str::from_utf8(&head[value]));
-        let after = match after {
-            None => Some(After::Tip),
-            Some(value) => value.ok().and_then(|value| parse_after("after", value).ok()),
-        };
-        let Some(after) = after else { return Next::Other };
-        if self.ahead.len() == len {
-            self.ahead = Vec::new();
-        } else {
-            self.ahead.drain(..len);
+        match head_len(input) {
+            None if input.len() <= AHEAD_BYTES_MAX => Next::Nothing,
+            Some(_) | None => Next::Other,
         }
-        self.phase = Phase::Waiting;
-        Next::Again(after)
     }
 }
 
-/// What a request is like, whatever its `after` is. Keyed, so that nobody can make two requests alike.
-fn likeness(secret: &RandomState, head: &[u8]) -> u64 {
-    let value = after_value(head).unwrap_or(0..0);
-    secret.hash_one((&head[..value.start], &head[value.end..]))
+/// What a request must be like: everything of it but the value of `after`.
+#[derive(Debug)]
+struct Likeness {
+    /// The request line, without that value.
+    line: Box<[u8]>,
+    /// Where the value stands in the line, if there is one.
+    value_at: Option<u32>,
+    /// The rest of the head, which clients of one kind have in common.
+    lines: Rc<Kind>,
 }
+
+impl Likeness {
+    fn of(head: &[u8], heads: &mut Heads) -> Option<Self> {
+        let end = memchr::memchr(b'\n', head)? + 1;
+        let (line, lines) = head.split_at(end);
+        let value = after_value(line);
+        let line = match &value {
+            Some(value) => [&line[..value.start], &line[value.end..]].concat(),
+            None => line.to_vec(),
+        };
+        let value_at = value.map(|value| u32::try_from(value.start)).transpose().ok()?;
+        Some(Self { line: line.into_boxed_slice(), value_at, lines: heads.kind(lines) })
+    }
+
+    /// The value of `after` in a head that is alike, and the head's length.
+    fn match_head(&self, input: &[u8]) -> Option<(After, usize)> {
+        let at = self.value_at.map_or(self.line.len(), |at| at as usize);
+        let (before, behind) = self.line.split_at(at);
+        let rest = input.strip_prefix(before)?;
+        let (after, rest) = match self.value_at {
+            None => (After::Tip, rest),
+            Some(_) => {
+                let len = rest.iter().take(VALUE_BYTES_MAX).position(|byte| matches!(byte, b'&' | b' '))?;
+                let (value, rest) = rest.split_at(len);
+                (parse_after("after", std::str::from_utf8(value).ok()?).ok()?, rest)
+            }
+        };
+        let rest = rest.strip_prefix(behind)?.strip_prefix(self.lines.bytes())?;
+        Some((after, input.len() - rest.len()))
+    }
+}
+
+/// The longest value of `after` that is looked at: more than any cursor has.
+const VALUE_BYTES_MAX: usize = 64;
 
 /// Where the value of `after` stands in a head, if it is there and written plainly.
 fn after_value(head: &[u8]) -> Option<Range<usize>> {
@@ -166,19 +191,37 @@ mod tests {
 
     #[test]
     fn only_after_may_differ() {
-        let secret = RandomState::new();
-        let like = |target: &str, rest: &str| likeness(&secret, &head(target, rest));
-        let granted = like("/p?rooms=a&after=x-1&wait=2", "cookie: a\r\n");
-        assert_eq!(granted, like("/p?rooms=a&after=x-22&wait=2", "cookie: a\r\n"));
+        let mut heads = Heads::default();
+        let granted = head("/p?rooms=a&after=aaaaaaaa-1&wait=2", "cookie: a\r\n");
+        let likeness = Likeness::of(&granted, &mut heads).unwrap();
+        let again = head("/p?rooms=a&after=aaaaaaaa-22&wait=2", "cookie: a\r\n");
+        let behind = [&again[..], b"GET"].concat();
+        let found = likeness.match_head(&behind);
+        assert!(
+            matches!(found, Some((After::Cursor(cursor), len)) if cursor.offset.0 == 22 && len == again.len())
+        );
+        for cut in 0..again.len() {
+            assert_eq!(likeness.match_head(&again[..cut]), None, "{cut}");
+        }
         for (target, rest) in [
-            ("/p?rooms=b&after=x-1&wait=2", "cookie: a\r\n"),
-            ("/q?rooms=a&after=x-1&wait=2", "cookie: a\r\n"),
-            ("/p?rooms=a&after=x-1&wait=2", "cookie: b\r\n"),
-            ("/p?rooms=a&after=x-1&wait=2", ""),
-            ("/p?rooms=a&wait=2&after=x-1", "cookie: a\r\n"),
+            ("/p?rooms=b&after=aaaaaaaa-1&wait=2", "cookie: a\r\n"),
+            ("/q?rooms=a&after=aaaaaaaa-1&wait=2", "cookie: a\r\n"),
+            ("/p?rooms=a&after=aaaaaaaa-1&wait=2", "cookie: b\r\n"),
+            ("/p?rooms=a&after=aaaaaaaa-1&wait=2", ""),
+            ("/p?rooms=a&wait=2&after=aaaaaaaa-1", "cookie: a\r\n"),
+            ("/p?rooms=a&after=no%20cursor&wait=2", "cookie: a\r\n"),
             ("/p?rooms=a&wait=2", "cookie: a\r\n"),
         ] {
-            assert_ne!(granted, like(target, rest), "{target} {rest}");
+            assert_eq!(likeness.match_head(&head(target, rest)), None, "{target} {rest}");
         }
+    }
+
+    #[test]
+    fn a_poll_from_the_tip_has_no_after() {
+        let mut heads = Heads::default();
+        let granted = head("/p?wait=2", "");
+        let likeness = Likeness::of(&granted, &mut heads).unwrap();
+        assert_eq!(likeness.match_head(&granted), Some((After::Tip, granted.len())));
+        assert_eq!(likeness.match_head(&head("/p?wait=2&after=tip", "")), None);
     }
 }
