@@ -5,13 +5,16 @@
 //!
 //! Each step checks that it did its work: a step that stopped working would be the cheapest of all.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::task::LocalSet;
 use tricast_feed::{After, Cursor, Offset, SessionId};
-use tricast_hub::{Batch, Hub, Shared, Stream, Way};
+use tricast_hub::{Advance, Batch, Carrier, Hub, Seat, Shared, Stream, Way};
 use tricast_wire::text::parse_session;
 
 use crate::{batch, namespace, shared, wish};
@@ -38,12 +41,26 @@ pub enum Step {
     PollAnswer,
     /// 1,000 polls are parked, and one event answers all of them.
     PollsParked,
+    /// One event is published and written to 1,000 owned streams of Server-Sent Events.
+    LinesSse,
+    /// One event is published and written to 1,000 owned WebSockets.
+    LinesWs,
+    /// 1,000 polls on owned connections are answered by one event, and come again.
+    Calls,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Append, Self::PassSse, Self::PassWs, Self::PollAnswer, Self::PollsParked];
+    pub const ALL: [Self; 8] = [
+        Self::Append,
+        Self::PassSse,
+        Self::PassWs,
+        Self::PollAnswer,
+        Self::PollsParked,
+        Self::LinesSse,
+        Self::LinesWs,
+        Self::Calls,
+    ];
 
     /// Its name in the budgets and on the command line.
     #[must_use]
@@ -54,6 +71,9 @@ impl Step {
             Self::PassWs => "pass-ws-1000",
             Self::PollAnswer => "poll-answer",
             Self::PollsParked => "polls-parked-1000",
+            Self::LinesSse => "lines-sse-1000",
+            Self::LinesWs => "lines-ws-1000",
+            Self::Calls => "calls-1000",
         }
     }
 
@@ -69,7 +89,7 @@ impl Step {
     pub fn rounds(self) -> (usize, usize) {
         match self {
             Self::Append | Self::PollAnswer => (1000, 5000),
-            Self::PassSse | Self::PassWs => (10, 60),
+            Self::PassSse | Self::PassWs | Self::LinesSse | Self::LinesWs | Self::Calls => (10, 60),
             Self::PollsParked => (4, 12),
         }
     }
@@ -88,6 +108,9 @@ impl Step {
                 Self::PassWs => pass(Way::Ws, rounds).await,
                 Self::PollAnswer => poll_answer(rounds).await,
                 Self::PollsParked => polls_parked(rounds).await,
+                Self::LinesSse => lines(Way::Sse, rounds).await,
+                Self::LinesWs => lines(Way::Ws, rounds).await,
+                Self::Calls => calls(rounds).await,
             }
         });
     }
@@ -169,6 +192,76 @@ async fn polls_parked(rounds: usize) {
         at = publish(&shared, &one);
         while let Some(answer) = answers.next().await {
             assert!(answer.len() > crate::PAYLOAD_BYTES, "the event is in the answer");
+        }
+    }
+}
+
+/// Takes everything at once: what is left of a delivery beside the kernel's `send`.
+#[derive(Debug)]
+struct Taker;
+
+impl Carrier for Taker {
+    fn send(&self, _: Seat, bytes: &Bytes) -> usize {
+        bytes.len()
+    }
+
+    fn keep(&self, _: Seat, _: Bytes) {}
+
+    fn answer(&self, _: Seat, _: &Bytes) {}
+
+    fn end(&self, _: Seat, _: Bytes) {}
+
+    fn pull(&self, _: Seat) {}
+}
+
+/// Lets the hub's task go on until so many events were delivered.
+async fn until(shared: &Shared, deliveries: usize) {
+    // One turn a step of a pass, and some for waking up.
+    for _ in 0..100 {
+        if shared.deliveries() == deliveries as u64 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{} of {deliveries} were delivered", shared.deliveries());
+}
+
+fn owned_hub(shared: &Arc<Shared>) -> Hub {
+    let hub = Hub::start(shared);
+    hub.carry(Some(Rc::new(Taker)));
+    hub
+}
+
+async fn lines(way: Way, rounds: usize) {
+    let (shared, one) = (shared(), batch(1));
+    let hub = owned_hub(&shared);
+    for seat in 0..SUBSCRIBERS {
+        let opened = hub.open_on(&wish(way, After::Tip, None), Seat(seat as u32)).expect("there is room");
+        assert_eq!(hub.advance(opened.key), Advance::Idle);
+    }
+    for round in 1..=rounds {
+        publish(&shared, &one);
+        until(&shared, round * SUBSCRIBERS).await;
+    }
+}
+
+async fn calls(rounds: usize) {
+    let (shared, one) = (shared(), batch(1));
+    let hub = owned_hub(&shared);
+    let epoch = shared.feeds.find(&namespace()).expect("the namespace is there").epoch();
+    let mut keys = Vec::with_capacity(SUBSCRIBERS);
+    for seat in 0..SUBSCRIBERS {
+        let session = session(&hub).await;
+        let after = After::Cursor(Cursor { epoch, offset: Offset::ZERO });
+        let wish = wish(Way::Poll, after, Some(session));
+        keys.push((hub.poll_on(&wish, 1000, Seat(seat as u32)).expect("there is room"), session));
+    }
+    for round in 1..=rounds {
+        let at = Cursor { epoch, offset: publish(&shared, &one) };
+        until(&shared, round * SUBSCRIBERS).await;
+        for (key, session) in &keys {
+            let goes_on = hub.poll_again(*key, at, Some(*session), None).expect("there is room");
+            assert!(goes_on, "the record rests");
         }
     }
 }

@@ -237,7 +237,7 @@ impl State {
         }
     }
 
-    /// Forgets those that have rested for a second or more. Each resting record stands in the list once.
+    /// Forgets those that have rested for [`REST_SECS`]. Each resting record stands in the list once.
     pub(crate) fn forget_rested(&mut self) {
         for _ in 0..self.resting.len() {
             let Some(key) = self.resting.pop_front() else { return };
@@ -246,7 +246,7 @@ impl State {
                 continue;
             };
             match call.rested_at {
-                Some(at) if at < now => self.remove(key),
+                Some(at) if at + REST_SECS <= now => self.remove(key),
                 Some(_) => self.resting.push_back(key),
                 None => call.is_listed = false,
             }
@@ -310,6 +310,10 @@ impl State {
         }
     }
 }
+
+/// How long the record of an answered poll waits for the next one, in seconds: a client that comes later is another one
+/// to the hub, and its session's grace has begun.
+const REST_SECS: u32 = 2;
 
 /// The last bytes of a stream: the notice, and then the close frame or the last chunk.
 fn last_bytes(shape: Shape, close: &Close) -> bytes::Bytes {
