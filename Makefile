@@ -2,7 +2,7 @@
 
 PAGE_TESTS := crates/testkit/page
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak budgets report lint doc setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,12 @@ bench-count: ## Instructions of the hot steps against their budgets, by valgrind
 
 bench-full: ## The lab's full scenario: takes its time
 	cargo run --release --package tricast-cli -- lab run --scenario full
+
+peers: ## Installs other servers under target/peers, for comparison; each of them is optional
+	benches/peers/install.sh
+
+bench-peers: ## Compares tricast with the servers that `make peers` installed
+	cargo run --release --package tricast-cli -- lab peers
 
 budgets: ## Counts the hot steps' instructions and writes them into benches/budgets.toml
 	BUDGETS=rewrite cargo test --package tricast-benches --test budgets -- --nocapture

@@ -74,6 +74,15 @@ Examples:
   tricast lab crowd stalled --at-most 2000 --seconds 5
   tricast lab crowd soak --seconds 3600";
 
+const PEERS_HELP: &str = "\
+`make peers` installs the others under target/peers; one that is not there is left out and said so. The server under
+test runs on one core, the load on the other. ^C ends a comparison early and keeps what is finished.
+
+Examples:
+  tricast lab peers
+  tricast lab peers --quick --only nchan,raw
+  tricast lab peers --into target/tricast/runs/latest";
+
 const LATEST_RUN: &str = "target/tricast/runs/latest";
 
 /// One notification feed over long polling, Server-Sent Events and WebSocket.
@@ -230,6 +239,9 @@ pub(crate) enum LabCommand {
     /// Measure crowds: many subscribers on all transports at once, stalled readers, churn over a long time.
     #[command(after_help = CROWD_HELP)]
     Crowd(LabCrowdFlags),
+    /// Measure tricast beside other servers, where they are installed, and write the report.
+    #[command(after_help = PEERS_HELP)]
+    Peers(LabPeersFlags),
     /// Render the report of a finished run again.
     Report(LabReportFlags),
     /// Take a hidden part in a run. The laboratory starts this by itself.
@@ -279,6 +291,37 @@ pub(crate) struct LabFlags {
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// The language of the scorecard, and of the report that is named at the end; both are written.
+    #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
+    pub(crate) lang: LanguageFlag,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabPeersFlags {
+    /// Compare with these alone: nchan, textbook, axum, socketioxide, ws, socket.io; raw for the raw loops.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Take a glance: fewer subscribers, shorter times, two rounds.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Visit every server this often; 3 unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: Option<u32>,
+    /// Saturate, and measure latency and memory, with this many subscribers; 5000 unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=18000))]
+    pub(crate) subscribers: Option<u32>,
+    /// Make the comparison's folder in this one.
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::OUT_ROOT)]
+    pub(crate) out: PathBuf,
+    /// Add the comparison to this finished run, and its section to that run's report.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub(crate) into: Option<PathBuf>,
+    /// Look for the servers here.
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    pub(crate) installed: PathBuf,
+    /// Show no progress.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// The language of the figures, and of the report that is named at the end; both are written.
     #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
     pub(crate) lang: LanguageFlag,
 }

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
+use tricast_lab::peers::PeersOptions;
+use tricast_lab::peers::result::Extent;
 use tricast_lab::{Language, RunOptions};
 
-use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LanguageFlag};
+use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LanguageFlag};
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
 const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
@@ -16,6 +18,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     match command {
         LabCommand::Run(flags) => run(options(flags.scenario, &flags.common)?, flags.common.lang),
         LabCommand::Crowd(flags) => crowd(flags),
+        LabCommand::Peers(flags) => peers(flags),
         LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
@@ -47,6 +50,27 @@ fn run(options: RunOptions, language: LanguageFlag) -> anyhow::Result<()> {
     render(&done.path, language)
 }
 
+fn peers(flags: LabPeersFlags) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("cannot find the tricast program itself")?;
+    let mut options = PeersOptions::new(program);
+    if flags.quick {
+        options.extent = Extent::quick();
+    }
+    options.extent.rounds = flags.rounds.unwrap_or(options.extent.rounds);
+    if let Some(many) = flags.subscribers {
+        options.extent.many = many;
+        options.extent.few = options.extent.few.min(many / 2);
+    }
+    options.only = flags.only;
+    options.out_root = flags.out;
+    options.into = flags.into;
+    options.installed = flags.installed;
+    options.quiet = flags.quiet;
+    ALLOCATOR.clone_into(&mut options.allocator);
+    let done = tricast_lab::peers::compare(options)?;
+    render(&done.path, flags.lang)
+}
+
 fn meant(language: LanguageFlag) -> Language {
     match language {
         LanguageFlag::En => Language::English,
@@ -64,9 +88,25 @@ fn table(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
 /// Writes the report, and shows the figures and where it is.
 fn render(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
     let language = meant(language);
+    if !folder.join(tricast_lab::result::FILE).exists()
+        && folder.join(tricast_lab::peers::result::FILE).exists()
+    {
+        return render_peers(folder, language);
+    }
     let reports = tricast_lab::report(folder, language)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}\n", tricast_lab::scorecard(&reports.run, language))?;
+    for (what, path) in [("report", &reports.html), ("text", &reports.markdown), ("figures", &reports.csv)] {
+        writeln!(stdout, "{what:<9} {}", path.display())?;
+    }
+    Ok(())
+}
+
+/// The same for a comparison that stands alone.
+fn render_peers(folder: &Path, language: Language) -> anyhow::Result<()> {
+    let reports = tricast_lab::peers_report(folder, language)?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}\n", tricast_lab::peers_scorecard(&reports.peers, language))?;
     for (what, path) in [("report", &reports.html), ("text", &reports.markdown), ("figures", &reports.csv)] {
         writeln!(stdout, "{what:<9} {}", path.display())?;
     }

@@ -16,6 +16,7 @@
 //! 4. The server is reached over a socket only, and every wait for it is bounded.
 
 pub mod error;
+pub mod peers;
 pub mod result;
 pub mod scenario;
 pub mod summary;
@@ -30,19 +31,22 @@ mod report;
 mod run;
 
 pub use self::error::{LabError, Result};
-pub use self::report::{Language, Reports, report, scorecard, table};
+pub use self::report::{
+    Language, PeersReports, Reports, peers_report, peers_scorecard, report, scorecard, table,
+};
 pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, run};
 
 use std::ffi::OsString;
 use std::io::Write;
 
-/// Runs a hidden child role of the laboratory: `raw`. What it has to say to its parent goes to `out`.
+/// Runs a hidden child role of the laboratory: `raw` or `raw-poll`. What it has to say to its parent goes to `out`.
 ///
 /// # Errors
 /// A role or an argument that it does not know, and whatever stops the role.
 pub fn role(name: &str, arguments: &[OsString], out: &mut dyn Write) -> Result<()> {
     match name {
         "raw" => run::raw_role(arguments, out),
+        "raw-poll" => run::raw_poll_role(arguments, out),
         other => Err(LabError::Role(format!("`{other}` is not known"))),
     }
 }

@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::seat::{Numbering, Seat};
 use super::window::Window;
 use crate::error::{LabError, Result};
-use crate::load::{Found, Ledger, PollReader, Sighting, SseReader, WsReader, pong};
+use crate::load::{Found, Ledger, PollReader, Sighting, SseReader, WsReader, pong, reply};
 use crate::machine::now_ns;
 use crate::result::{Integrity, Transport};
 
@@ -159,6 +159,7 @@ impl Member {
             Found::Ready => *ready = true,
             Found::Event(json) => sightings.push(Sighting::read(json)),
             Found::Answer(_) => poll_due = true,
+            Found::Reply(text) => out.extend_from_slice(&reply(text)),
             Found::Ping(payload) => out.extend_from_slice(&pong(payload)),
             Found::Ended => ended = true,
         };

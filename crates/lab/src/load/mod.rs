@@ -23,9 +23,12 @@ pub(crate) use self::engine::{Load, Plan};
 pub(crate) use self::event::{Sighting, data as event_data};
 pub(crate) use self::ledger::Ledger;
 pub(crate) use self::poll::{AnswerReader, PollReader};
+pub(crate) use self::publisher::write_all;
 pub(crate) use self::sse::SseReader;
+#[cfg(test)]
+pub(crate) use self::sse::tests::{at_every_split, told};
 pub(crate) use self::subscriber::Kind;
-pub(crate) use self::ws::{WsReader, pong};
+pub(crate) use self::ws::{Dialect, WsReader, pong, reply};
 
 /// What a reader found in the bytes of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(crate) enum Found<'a> {
     Event(&'a [u8]),
     /// A whole poll answer with so many events: the next request is due.
     Answer(usize),
+    /// A short text that the server waits for.
+    Reply(&'static str),
     /// A protocol ping, to be answered with the same bytes.
     Ping(&'a [u8]),
     /// The server ended the stream.

@@ -150,7 +150,7 @@ impl Line {
 }
 
 /// Writes all bytes to a socket that does not block, trying again while its buffer is full.
-pub(super) fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
     for _ in 0..WRITE_ATTEMPTS_MAX {
         match stream.write(bytes) {
             Ok(written) => bytes = &bytes[written..],

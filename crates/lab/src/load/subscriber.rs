@@ -10,7 +10,7 @@ use super::poll::PollReader;
 use super::publisher::write_all;
 use super::sse::SseReader;
 use super::window::Window;
-use super::ws::{WsReader, pong};
+use super::ws::{WsReader, pong, reply};
 use crate::error::{LabError, Result};
 use crate::machine::now_ns;
 use crate::result::Transport;
@@ -108,6 +108,7 @@ impl Subscriber {
                     window.answers += 1;
                 }
             }
+            Found::Reply(text) => out.extend_from_slice(&reply(text)),
             Found::Ping(payload) => out.extend_from_slice(&pong(payload)),
             Found::Ended => ended = true,
         };

@@ -10,9 +10,22 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 const CONTROL_PAYLOAD_BYTES_MAX: usize = 125;
 
+/// What text messages mean on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Dialect {
+    /// tricast's own messages.
+    #[default]
+    Tricast,
+    /// Every message is an event; the stream stands with the head.
+    Plain,
+    /// Socket.IO's packets in Engine.IO's, protocol version 4.
+    SocketIo,
+}
+
 /// Reads one WebSocket connection.
 #[derive(Debug, Default)]
 pub(crate) struct WsReader {
+    dialect: Dialect,
     unread: Vec<u8>,
     upgraded: bool,
     /// The fragments of a message that is not complete.
@@ -27,6 +40,10 @@ struct Frame {
 }
 
 impl WsReader {
+    pub(crate) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
     /// Reads the next bytes of the connection.
     pub(crate) fn feed(&mut self, input: &[u8], found: &mut impl FnMut(Found<'_>)) -> Result<()> {
         self.unread.extend_from_slice(input);
@@ -51,19 +68,23 @@ impl WsReader {
             return Err(LabError::Protocol(format!("WebSocket answered with status {}", head.status)));
         }
         found(Found::Head(head.bytes));
+        if self.dialect == Dialect::Plain {
+            found(Found::Ready);
+        }
         self.unread.drain(..head.bytes);
         self.upgraded = true;
         Ok(true)
     }
 
     fn take(&mut self, frame: &Frame, payload: &[u8], found: &mut impl FnMut(Found<'_>)) -> Result<()> {
+        let dialect = self.dialect;
         match (frame.opcode, &mut self.message) {
-            (TEXT, None) if frame.last => text(payload, found),
+            (TEXT, None) if frame.last => dialect.text(payload, found),
             (TEXT, message @ None) => *message = Some(payload.to_vec()),
             (CONTINUATION, Some(message)) => {
                 message.extend_from_slice(payload);
                 if frame.last {
-                    text(&self.message.take().unwrap_or_default(), found);
+                    dialect.text(&self.message.take().unwrap_or_default(), found);
                 }
             }
             (PING, _) => found(Found::Ping(payload)),
@@ -75,14 +96,38 @@ impl WsReader {
     }
 }
 
-/// A whole text message: an event begins with its id, everything else is a notice or a reply.
-fn text(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
+impl Dialect {
+    /// Takes a whole text message.
+    fn text(self, message: &[u8], found: &mut impl FnMut(Found<'_>)) {
+        match self {
+            Self::Tricast => tricast(message, found),
+            Self::Plain => found(Found::Event(message)),
+            Self::SocketIo => socket_io(message, found),
+        }
+    }
+}
+
+/// An event begins with its id, everything else is a notice or a reply.
+fn tricast(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
     if message.starts_with(b"{\"id\":") {
         found(Found::Event(message));
     } else if message.starts_with(b"{\"notice\":\"sync\"") {
         found(Found::Ready);
     } else if message.starts_with(b"{\"notice\":\"close\"") {
         found(Found::Ended);
+    }
+}
+
+/// The first digit is Engine.IO's: `0` open, `1` close, `2` ping, `4` message. The second, of a message, is Socket.IO's:
+/// `0` connected, `1` disconnected, `2` event.
+fn socket_io(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
+    match message {
+        [b'0', ..] => found(Found::Reply("40")),
+        [b'2', ..] => found(Found::Reply("3")),
+        [b'4', b'0', ..] => found(Found::Ready),
+        [b'4', b'2', event @ ..] => found(Found::Event(event)),
+        [b'1', ..] | [b'4', b'1', ..] => found(Found::Ended),
+        _ => {}
     }
 }
 
@@ -109,8 +154,17 @@ fn frame(buffer: &[u8]) -> Result<Option<Frame>> {
 /// Writes a client frame of a short control payload. The mask is zero: it protects proxies from scripts, and here
 /// there are neither.
 pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
+    short(PONG, payload)
+}
+
+/// Writes a client frame of a text so short that one byte tells its length.
+pub(crate) fn reply(text: &str) -> Vec<u8> {
+    short(TEXT, text.as_bytes())
+}
+
+fn short(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let payload = &payload[..payload.len().min(CONTROL_PAYLOAD_BYTES_MAX)];
-    let mut frame = vec![0x80 | PONG, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+    let mut frame = vec![0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0];
     frame.extend_from_slice(payload);
     frame
 }
@@ -176,6 +230,42 @@ mod tests {
                 "Ended",
             ],
         );
+    }
+
+    /// What a Socket.IO 4.8 server sends at the start of a session, then an event, a ping and a disconnection.
+    #[test]
+    fn socket_io_is_answered_where_it_asks() {
+        let mut stream = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".to_vec();
+        let open = br#"0{"sid":"7d3jAAAB","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+        let packets = [&open[..], br#"40{"sid":"cJX2AAAC"}"#, br#"42["event",{"a":1}]"#, b"2", b"41"];
+        packets.iter().for_each(|packet| stream.extend_from_slice(&server_frame(0x81, packet)));
+        let words =
+            ["Head(56)", "Reply(\"40\")", "Ready", "event [\"event\",{\"a\":1}]", "Reply(\"3\")", "Ended"];
+        at_every_split(&stream, &words.map(str::to_owned), |pieces| {
+            let (mut reader, mut words) = (WsReader::of(Dialect::SocketIo), Vec::new());
+            for piece in pieces {
+                reader.feed(piece, &mut |found| words.push(told(found))).unwrap();
+            }
+            words
+        });
+        assert_eq!(reply("40"), [0x81, 0x82, 0, 0, 0, 0, b'4', b'0']);
+    }
+
+    /// As Nchan 1.3.6 sent it.
+    #[test]
+    fn a_plain_stream_stands_with_its_head() {
+        let mut stream = b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx/1.22.1\r\nContent-Length: 0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec();
+        let head = stream.len();
+        stream.extend_from_slice(b"\x81\x1c{\"a\":1,\"b\":12345,\"pad\":\"xx\"}");
+        let words =
+            [format!("Head({head})"), "Ready".to_owned(), r#"event {"a":1,"b":12345,"pad":"xx"}"#.to_owned()];
+        at_every_split(&stream, &words, |pieces| {
+            let (mut reader, mut words) = (WsReader::of(Dialect::Plain), Vec::new());
+            for piece in pieces {
+                reader.feed(piece, &mut |found| words.push(told(found))).unwrap();
+            }
+            words
+        });
     }
 
     #[test]

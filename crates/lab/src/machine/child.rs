@@ -1,9 +1,9 @@
-//! Child processes: the server under test, and the raw send loop. Both are pinned to the server's core, say on their
+//! Child processes: the server under test, its peers, and the raw loops. All are pinned to the server's core, say on their
 //! standard output where they listen, and are ended in bounded time, also when the laboratory gives up half-way.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -122,9 +122,7 @@ impl ServerChild {
         command.envs(settings.iter().map(|(name, value)| (name, value.to_string())));
         let (child, stdout) = start(&mut command, place)?;
         let (url, _) = listening(stdout)?;
-        let address = url.strip_prefix("http://").unwrap_or(&url).trim_end_matches('/').parse();
-        let address = address.map_err(|_| LabError::Server(format!("cannot read the address in `{url}`")))?;
-        Ok(Self { child, address })
+        Ok(Self { child, address: address_in(&url)? })
     }
 
     /// The process id.
@@ -162,6 +160,67 @@ impl RawChild {
         self.child.stop();
         line
     }
+}
+
+/// How a child says that it may be connected to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Readiness {
+    /// It prints `listening ADDRESS`.
+    Told,
+    /// It accepts connections at this address.
+    Accepts(SocketAddr),
+}
+
+/// A running server of any kind.
+#[derive(Debug)]
+pub(crate) struct PeerChild {
+    child: Stopping,
+    pub(crate) address: SocketAddr,
+}
+
+impl PeerChild {
+    /// Starts a server and waits until it listens. Its errors go to a file.
+    pub(crate) fn start(
+        command: &mut Command,
+        place: Placement,
+        ready: Readiness,
+        log: &Path,
+    ) -> Result<Self> {
+        let log_file = File::options().create(true).append(true).open(log);
+        command.stderr(log_file.map_err(LabError::io(format!("open {}", log.display())))?);
+        let (mut child, stdout) = start(command, place)?;
+        let address = match ready {
+            Readiness::Told => address_in(&listening(stdout)?.0)?,
+            Readiness::Accepts(address) => accepting(&mut child, address)?,
+        };
+        Ok(Self { child, address })
+    }
+
+    /// The process id of the first process; it may have children.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+}
+
+/// The address in `http://ADDRESS/` or in `ADDRESS`.
+fn address_in(text: &str) -> Result<SocketAddr> {
+    let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/').parse();
+    address.map_err(|_| LabError::Server(format!("cannot read the address in `{text}`")))
+}
+
+/// Waits until a child accepts connections.
+fn accepting(child: &mut Stopping, address: SocketAddr) -> Result<SocketAddr> {
+    let deadline = Instant::now() + READY_MAX;
+    while Instant::now() < deadline {
+        if TcpStream::connect(address).is_ok() {
+            return Ok(address);
+        }
+        if !matches!(child.0.try_wait(), Ok(None)) {
+            break;
+        }
+        thread::sleep(STOP_POLL);
+    }
+    Err(LabError::Server(format!("did not accept connections within {} s", READY_MAX.as_secs())))
 }
 
 /// What a program prints for `--version`, in one line.

@@ -6,11 +6,11 @@ mod describe;
 mod place;
 mod procfs;
 
-pub(crate) use self::child::{RawChild, ServerChild};
+pub(crate) use self::child::{PeerChild, RawChild, Readiness, ServerChild, version_of};
 pub(crate) use self::describe::{describe, utc_now};
 pub(crate) use self::place::Placement;
 pub(crate) use self::procfs::{
-    MachineTime, cpu_seconds, cpu_source, ended_children_seconds, machine_time, pss_kib, tcp_kib,
+    MachineTime, cpu_seconds, cpu_source, descendants, ended_children_seconds, machine_time, pss_kib, tcp_kib,
 };
 
 use rustix::time::{ClockId, clock_gettime};

@@ -79,6 +79,26 @@ fn ticks_per_second() -> f64 {
     rustix::param::clock_ticks_per_second() as f64
 }
 
+/// Generations of processes under a server that are looked for.
+const GENERATIONS_MAX: u32 = 4;
+
+/// A process and all that came from it, as far as they live.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut youngest = vec![pid];
+    for _ in 0..GENERATIONS_MAX {
+        youngest = youngest.into_iter().flat_map(children).collect();
+        all.extend(&youngest);
+    }
+    all
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect()
+}
+
 /// Proportional set size of a process, KiB.
 pub(crate) fn pss_kib(pid: u32) -> Result<u64> {
     let text = read(&format!("/proc/{pid}/smaps_rollup"))?;
@@ -139,6 +159,15 @@ mod tests {
             Some(12)
         );
         assert_eq!(tcp_pages("UDP: mem 7\n"), None);
+    }
+
+    #[test]
+    fn a_child_is_found_under_its_parent() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = descendants(std::process::id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.contains(&std::process::id()) && found.contains(&child.id()), "{found:?}");
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod charts;
 mod markdown;
 mod metric;
 mod page;
+mod peers;
+mod peers_page;
 mod scale;
 mod scale_charts;
 mod scorecard;
@@ -16,13 +18,15 @@ mod text;
 mod verdict;
 
 pub use self::markdown::table;
-pub use self::terminal::scorecard;
+pub use self::peers_page::{PeersReports, peers_report};
+pub use self::terminal::{peers_scorecard, scorecard};
 pub use self::text::Language;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{LabError, Result};
+use crate::peers::result::Peers;
 use crate::result::Run;
 use crate::summary::merged;
 
@@ -40,15 +44,23 @@ pub struct Reports {
 }
 
 /// Writes the report of a run into its folder: the page and its short form in both languages, which link to each
-/// other, the figures and visits as CSV, and the percentile distributions.
+/// other, the figures and visits as CSV, and the percentile distributions. Where the folder holds a comparison with other
+/// servers as well, the page has a section on it.
 ///
 /// # Errors
 /// A folder without a readable `run.json`, or one that cannot be written to.
 pub fn report(folder: &Path, language: Language) -> Result<Reports> {
     let run = Run::read(folder)?;
+    let compared = folder.join(crate::peers::result::FILE).exists();
+    let compared = compared.then(|| Peers::read(folder)).transpose()?;
     for one in Language::ALL {
-        write(folder, &one.file("html"), &page::render(&run, one)?)?;
-        write(folder, &one.file("md"), &markdown::report(&run, one))?;
+        let section = compared.as_ref().map(|compared| peers::section(compared, one));
+        let more = section.as_ref().map(peers::Section::markdown).unwrap_or_default();
+        write(folder, &one.file("html"), &page::render(&run, section, one)?)?;
+        write(folder, &one.file("md"), &format!("{}{more}", markdown::report(&run, one)))?;
+    }
+    if let Some(compared) = &compared {
+        write(folder, "peers.csv", &peers::csv(compared))?;
     }
     let csv = write(folder, "figures.csv", &tables::figures(&run))?;
     write(folder, "visits.csv", &tables::visits(&run))?;

@@ -4,15 +4,16 @@ use askama::Template;
 
 use super::charts::{Chart, Charts};
 use super::metric;
+use super::peers::Section as PeersSection;
 use super::scale::{self, Section};
 use super::scorecard::{Row, rows};
 use super::text::{Language, Words};
 use super::verdict::{Case, Verdict};
 use crate::error::{LabError, Result};
-use crate::result::{Doubt, Run, Transport};
+use crate::result::{Doubt, Environment, Run, Transport};
 use crate::summary::{Checked, Outcome, check};
 
-const STYLE: &str = include_str!("../../../../static/css/report.css");
+pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css");
 
 /// Limits of the method, each a text key; what was not measured is as much part of the result as what was.
 const LIMITS: [&str; 10] =
@@ -47,6 +48,7 @@ struct Page<'a> {
     facts: Vec<(String, String)>,
     method: Vec<String>,
     limits: Vec<String>,
+    peers: Option<PeersSection>,
 }
 
 /// An assertion in words.
@@ -81,7 +83,7 @@ impl Page<'_> {
 }
 
 /// Renders the page.
-pub(super) fn render(run: &Run, language: Language) -> Result<String> {
+pub(super) fn render(run: &Run, peers: Option<PeersSection>, language: Language) -> Result<String> {
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
@@ -108,7 +110,12 @@ pub(super) fn render(run: &Run, language: Language) -> Result<String> {
         void: void(run, w),
         facts: facts(run, w),
         method: method(run, w),
-        limits: LIMITS.map(|key| w.get(&format!("limit.{key}")).to_owned()).to_vec(),
+        limits: LIMITS
+            .iter()
+            .filter(|key| **key != "peers" || peers.is_none())
+            .map(|key| w.get(&format!("limit.{key}")).to_owned())
+            .collect(),
+        peers,
     };
     page.render().map_err(|e| LabError::Render(e.to_string()))
 }
@@ -168,7 +175,7 @@ pub(super) fn doubts(run: &Run, w: Words) -> Vec<String> {
     run.doubts.iter().map(|doubt| doubt_in_words(doubt, w)).collect()
 }
 
-fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
+pub(super) fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
     let whole = doubt.value.fract() == 0.0;
     let value = if whole { w.digits(doubt.value, 0) } else { w.number(doubt.value) };
     let values = [("value", value), ("visits", w.digits(f64::from(doubt.visits), 0))];
@@ -200,7 +207,19 @@ fn void(run: &Run, w: Words) -> Vec<String> {
 
 /// The reproduce block: name and value.
 pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
-    let environment = &run.environment;
+    let order = run.order.iter().map(|order| order.iter().map(|t| t.key()).collect::<Vec<_>>().join(" → "));
+    let own = [
+        (w.get("fact.seed"), run.seed.to_string()),
+        (w.get("fact.started"), format!("{} – {}", run.started, run.finished)),
+        (w.get("fact.order"), order.collect::<Vec<_>>().join("; ")),
+        (w.get("fact.scenario"), format!("{} × {}", run.scenario.repetitions, run.scenario.name)),
+    ];
+    let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+    own.map(|(name, value)| (name.to_owned(), value)).chain(environment_facts(&run.environment, w)).collect()
+}
+
+/// The part of the reproduce block that tells where and with what.
+pub(super) fn environment_facts(environment: &Environment, w: Words) -> Vec<(String, String)> {
     let unknown = || w.get("fact.unknown").to_owned();
     let text = |value: &Option<String>| value.clone().unwrap_or_else(unknown);
     let dirty = environment.git_dirty.map(|dirty| w.get(if dirty { "fact.dirty" } else { "fact.clean" }));
@@ -212,13 +231,10 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
         "fact.placement",
         &[("server", &environment.server_core.to_string()), ("load", &environment.load_core.to_string())],
     );
-    let order = run.order.iter().map(|order| order.iter().map(|t| t.key()).collect::<Vec<_>>().join(" → "));
     let sysctls = environment.sysctls.iter().map(|s| format!("{} = {}", s.name, s.value));
     let build = w.get(if environment.optimised { "fact.optimised" } else { "fact.unoptimised" });
     let facts = [
         (w.get("fact.command"), environment.command.clone()),
-        (w.get("fact.seed"), run.seed.to_string()),
-        (w.get("fact.started"), format!("{} – {}", run.started, run.finished)),
         (w.get("fact.commit"), commit),
         (w.get("fact.server"), format!("{} ({build})", environment.server_version)),
         (w.get("fact.lock"), text(&environment.cargo_lock)),
@@ -230,9 +246,7 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
         (w.get("fact.files"), w.digits(environment.file_limit as f64, 0)),
         (w.get("fact.cores"), cores),
         (w.get("fact.clock"), format!("{}, CPU: {}", environment.clock, environment.cpu_source)),
-        (w.get("fact.order"), order.collect::<Vec<_>>().join("; ")),
         (w.get("fact.sysctls"), sysctls.collect::<Vec<_>>().join("; ")),
-        (w.get("fact.scenario"), format!("{} × {}", run.scenario.repetitions, run.scenario.name)),
     ];
     let told = facts.into_iter().filter(|(_, value)| !value.is_empty());
     told.map(|(name, value)| (name.to_owned(), value)).collect()

@@ -5,9 +5,11 @@ use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use super::metric::{mark, transport};
 use super::page::claims;
+use super::peers::section;
 use super::scale;
 use super::scorecard::rows;
 use super::text::{Language, Words};
+use crate::peers::result::Peers;
 use crate::result::Run;
 
 /// The scorecard, the assertions and the number of doubts, to be printed when a run has ended.
@@ -35,4 +37,18 @@ pub fn scorecard(run: &Run, language: Language) -> String {
     let compared = run.compares().then(|| table.to_string());
     let crowds = scale::section(run, w).map(|section| section.sentences).unwrap_or_default();
     compared.into_iter().chain(crowds).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
+}
+
+/// The claims of a comparison with other servers, to be printed when it has ended.
+pub fn peers_scorecard(peers: &Peers, language: Language) -> String {
+    let section = section(peers, language);
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(claims) = section.sheets.first() {
+        table.set_header(&claims.head);
+        table.add_rows(&claims.rows);
+    }
+    let doubts = Words(language).fill("doubts.count", &[("count", &section.doubts.len().to_string())]);
+    let void = section.void.into_iter();
+    std::iter::once(table.to_string()).chain(void).chain([doubts]).collect::<Vec<_>>().join("\n")
 }

@@ -7,7 +7,7 @@ use crate::scenario::Metric;
 use crate::summary::{Outcome, Ranking, Subject, check, compare};
 
 fn html(run: &Run, language: Language) -> String {
-    page::render(run, language).unwrap()
+    page::render(run, None, language).unwrap()
 }
 
 #[test]
@@ -175,4 +175,50 @@ fn files_are_written_and_tables_hold_the_figures() {
     assert!(csv.lines().all(|line| line.split(',').count() == columns) && csv.contains("raw_ratio,sse,,1,"));
     insta::assert_snapshot!(table(&run, Language::English));
     assert!(scorecard(&run, Language::English).contains("PASS"));
+}
+
+#[test]
+fn a_comparison_alone_has_a_report_in_both_languages() {
+    let folder = tempfile::tempdir().unwrap();
+    let peers = crate::peers::fixture::synthetic();
+    peers.write(folder.path()).unwrap();
+    let reports = super::peers_report(folder.path(), Language::French).unwrap();
+    assert!(reports.peers == peers && reports.html.ends_with("report.fr.html"));
+    for (file, words) in [
+        (
+            "report.html",
+            ["10.00 × Nchan", "not measured here: node_modules/ws is not installed", "workers = 1"],
+        ),
+        ("report.fr.html", ["10,00 × Nchan", "non mesuré ici: node_modules/ws", "inventés pour un test"]),
+        ("report.md", ["≥ 0.92 of the raw loop", "## Beside other servers", "| PASS |"]),
+        ("report.fr.md", ["≥ 0,92 de la boucle nue", "## À côté", "| OK |"]),
+    ] {
+        let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
+        words.iter().for_each(|word| assert!(text.contains(word), "{word} in {file}"));
+        let body = text.split("</style>").last().unwrap();
+        for outside in ["<script", "NaN", "<none>", "<kernel>", "{value}", "peers."] {
+            assert!(file.ends_with("md") || !body.contains(outside), "{outside} in {file}");
+        }
+    }
+    let csv = std::fs::read_to_string(reports.csv).unwrap();
+    assert_eq!(csv.lines().count(), peers.cells.len() + 1);
+    assert!(super::peers_scorecard(&peers, Language::English).contains("PASS"));
+}
+
+#[test]
+fn a_run_with_a_comparison_has_a_section_on_it_and_one_without_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic().write(folder.path()).unwrap();
+    let page = |folder: &std::path::Path| {
+        report(folder, Language::English).unwrap();
+        std::fs::read_to_string(folder.join("report.html")).unwrap()
+    };
+    let without = page(folder.path());
+    assert!(!without.contains("id=\"peers\"") && without.contains("compares transports, not products"));
+    crate::peers::fixture::synthetic().write(folder.path()).unwrap();
+    let with = page(folder.path());
+    assert!(with.contains("<section id=\"peers\"") && with.contains("href=\"#peers\""));
+    assert!(!with.contains("compares transports, not products"));
+    let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(markdown.contains("## Beside other servers"));
 }

@@ -161,8 +161,18 @@ mod tests {
             }
         }
         let (english, _) = tables();
-        let composed =
-            ["doubt.", "transport.", "metric.", "unit.", "case.", "limit.", "method.", "bytes.", "outcome."];
+        let composed = [
+            "doubt.",
+            "transport.",
+            "metric.",
+            "unit.",
+            "case.",
+            "limit.",
+            "method.",
+            "bytes.",
+            "outcome.",
+            "peers.",
+        ];
         for key in english.keys().filter(|key| composed.iter().all(|prefix| !key.starts_with(prefix))) {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");
         }

@@ -1,7 +1,7 @@
 //! What a run doubts: looked for at every visit, and once at the end.
 
 use super::Bench;
-use crate::machine::{MachineTime, cpu_seconds, ended_children_seconds, machine_time};
+use crate::machine::{MachineTime, cpu_seconds, descendants, ended_children_seconds, machine_time};
 use crate::result::{Doubt, DoubtKind, LatencyVisit, SaturationVisit, raise};
 
 /// The load counts as a possible bottleneck above this share of its core.
@@ -18,7 +18,7 @@ const FILES_SPARE: u64 = 200;
 
 /// CPU time of the machine, of the laboratory and of the server when a visit began.
 #[derive(Debug)]
-pub(super) struct Watch(Option<Reading>);
+pub(crate) struct Watch(Option<Reading>);
 
 #[derive(Debug, Clone, Copy)]
 struct Reading {
@@ -28,19 +28,24 @@ struct Reading {
 
 impl Reading {
     fn now(server: u32) -> Option<Self> {
-        let own = cpu_seconds(std::process::id()).ok()? + ended_children_seconds().unwrap_or(0.0);
-        let ours = own + cpu_seconds(server).unwrap_or(0.0);
+        // A server may have processes of its own, or have ended within the visit.
+        let mut pids = descendants(std::process::id());
+        if !pids.contains(&server) {
+            pids.push(server);
+        }
+        let alive = pids.into_iter().filter_map(|pid| cpu_seconds(pid).ok()).sum::<f64>();
+        let ours = alive + ended_children_seconds().unwrap_or(0.0);
         Some(Self { machine: machine_time().ok()?, ours_s: ours })
     }
 }
 
 impl Watch {
-    pub(super) fn start(server: u32) -> Self {
+    pub(crate) fn start(server: u32) -> Self {
         Self(Reading::now(server))
     }
 
     /// Raises a doubt where the hypervisor or other processes took time.
-    pub(super) fn end(self, server: u32, place: &str, doubts: &mut Vec<Doubt>) {
+    pub(crate) fn end(self, server: u32, place: &str, doubts: &mut Vec<Doubt>) {
         let (Some(before), Some(after)) = (self.0, Reading::now(server)) else { return };
         let machine = after.machine.since(before.machine);
         let total = machine.total.max(1) as f64;

@@ -6,18 +6,21 @@ mod memory;
 mod order;
 mod progress;
 mod raw;
+mod raw_poll;
 mod stop;
 mod visit;
 
 pub use self::progress::Progress;
-pub(crate) use self::raw::role as raw_role;
+pub(crate) use self::raw::{measure as measure_raw, role as raw_role};
+pub(crate) use self::raw_poll::role as raw_poll_role;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::progress::Reporter;
-use self::stop::Stop;
+pub(crate) use self::doubts::Watch;
+pub(crate) use self::progress::Reporter;
+pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
 use crate::result::{CellRecord, FORMAT, Run, ScenarioRecord, Transport};
@@ -212,7 +215,7 @@ impl Bench {
 }
 
 /// Lets `latest` lead to a run, by a link that is put in place at once.
-fn point_latest(out_root: &Path, id: &str) -> Result<()> {
+pub(crate) fn point_latest(out_root: &Path, id: &str) -> Result<()> {
     let (link, new) = (out_root.join(LATEST), out_root.join(".latest.part"));
     let _stale = fs::remove_file(&new);
     let linked = std::os::unix::fs::symlink(id, &new).and_then(|()| fs::rename(&new, &link));

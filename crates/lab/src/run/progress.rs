@@ -17,7 +17,7 @@ pub enum Progress {
 }
 
 /// Shows how far a run is.
-pub(super) struct Reporter {
+pub(crate) struct Reporter {
     bar: Option<ProgressBar>,
     lines: bool,
     done: u64,
@@ -25,7 +25,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(progress: Progress, quiet: bool, steps: u64) -> Self {
+    pub(crate) fn new(progress: Progress, quiet: bool, steps: u64) -> Self {
         let wants_bar = match progress {
             Progress::Auto => stderr().is_terminal(),
             Progress::Bar => true,
@@ -49,7 +49,7 @@ impl Reporter {
     }
 
     /// A visit begins.
-    pub(super) fn begin(&mut self, what: &str) {
+    pub(crate) fn begin(&mut self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());
         }
@@ -60,7 +60,7 @@ impl Reporter {
     }
 
     /// The visit is over.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.done += 1;
         if let Some(bar) = &self.bar {
             bar.inc(1);
@@ -68,7 +68,7 @@ impl Reporter {
     }
 
     /// The run is over.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

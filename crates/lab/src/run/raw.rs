@@ -8,18 +8,19 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
 use crate::error::{LabError, Result};
 use crate::load::{Kind, Load};
-use crate::machine::{RawChild, now_ns, thread_cpu_ns};
+use crate::machine::{Placement, RawChild, now_ns, thread_cpu_ns};
 use crate::result::{RawVisit, Transport};
 use crate::scenario::Saturation;
 
-const WARM_UP: std::time::Duration = std::time::Duration::from_millis(100);
-const CONNECTIONS_MAX: u32 = 8000;
+const WARM_UP: Duration = Duration::from_millis(100);
+const CONNECTIONS_MAX: u32 = 18_000;
 const PAYLOAD_BYTES_MAX: u64 = 4 << 20;
 
 /// Whether a delivery of a transport is one send, so that the raw loop says something about it. A poll answer is not:
@@ -76,23 +77,52 @@ impl Bench {
         let bytes = fs::metadata(&file)
             .map_err(|_| LabError::Role("no pass of this transport was seen".to_owned()))?;
         visit.send_bytes = bytes.len();
-        let child = RawChild::start(&self.options.server_program, self.place, &file, cell.subscribers)?;
-        let control =
-            TcpStream::connect(child.address).map_err(LabError::io("connect the raw loop's control"))?;
-        control.set_nodelay(true).map_err(LabError::io("prepare the raw loop's control"))?;
-        let mut load = Load::new(child.address, None, 0)?;
-        load.subscribe(child.address, Kind::Raw, cell.subscribers)?;
-        load.saturate_raw(&control, visit.send_bytes, WARM_UP)?;
-        let (from, busy) = (now_ns(), load.busy_ns());
-        load.saturate_raw(&control, visit.send_bytes, cell.duration)?;
-        visit.load_busy = (load.busy_ns() - busy) as f64 / (now_ns() - from).max(1) as f64;
-        drop(control);
-        let line = child.outcome()?;
-        let outcome: Outcome = serde_json::from_str(&line).map_err(|e| LabError::Role(e.to_string()))?;
-        visit.deliveries = outcome.passes * u64::from(cell.subscribers) * u64::from(cell.in_flight);
-        visit.cpu_s = outcome.cpu_ns as f64 / 1e9;
+        let cost = measure(&self.options.server_program, self.place, &file, cell.subscribers, cell.duration)?;
+        visit.load_busy = cost.load_busy;
+        visit.deliveries = cost.sends * u64::from(cell.in_flight);
+        visit.cpu_s = cost.cpu_s;
         Ok(())
     }
+}
+
+/// What the raw loop's sends cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawCost {
+    /// Sends of the whole payload.
+    pub(crate) sends: u64,
+    /// CPU seconds in the send loop.
+    pub(crate) cpu_s: f64,
+    /// Share of the time in which the load did useful work, 0 to 1.
+    pub(crate) load_busy: f64,
+}
+
+/// Runs the raw loop with the bytes of a file to so many sockets for a time.
+///
+/// # Errors
+/// A loop that does not start, or that fails on the way.
+pub(crate) fn measure(
+    program: &Path,
+    place: Placement,
+    payload: &Path,
+    sockets: u32,
+    time: Duration,
+) -> Result<RawCost> {
+    let bytes = fs::metadata(payload).map_err(LabError::io(format!("read {}", payload.display())))?.len();
+    let child = RawChild::start(program, place, payload, sockets)?;
+    let control =
+        TcpStream::connect(child.address).map_err(LabError::io("connect the raw loop's control"))?;
+    control.set_nodelay(true).map_err(LabError::io("prepare the raw loop's control"))?;
+    let mut load = Load::new(child.address, None, 0)?;
+    load.subscribe(child.address, Kind::Raw, sockets)?;
+    load.saturate_raw(&control, bytes, WARM_UP)?;
+    let (from, busy) = (now_ns(), load.busy_ns());
+    load.saturate_raw(&control, bytes, time)?;
+    let load_busy = (load.busy_ns() - busy) as f64 / (now_ns() - from).max(1) as f64;
+    drop(control);
+    let line = child.outcome()?;
+    let outcome: Outcome = serde_json::from_str(&line).map_err(|e| LabError::Role(e.to_string()))?;
+    let sends = outcome.passes * u64::from(sockets);
+    Ok(RawCost { sends, cpu_s: outcome.cpu_ns as f64 / 1e9, load_busy })
 }
 
 /// The hidden role: listens, takes one control connection and then the sockets, and makes a pass for every byte that

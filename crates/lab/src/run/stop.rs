@@ -8,11 +8,11 @@ use crate::error::{LabError, Result};
 
 /// Whether somebody asked the run to end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// Starts to listen for SIGINT; a second one has its usual effect again only after the process ends.
-    pub(super) fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let stop = Self::default();
         let asked = stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -25,7 +25,7 @@ impl Stop {
         Ok(stop)
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
