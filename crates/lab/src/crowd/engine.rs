@@ -155,7 +155,10 @@ impl<'a> Crowd<'a> {
     fn serve(&mut self, token: u64) -> Result<()> {
         let (life, place) = (token >> INDEX_BITS, (token & u64::from(u32::MAX)) as usize);
         let Some(index) = place.checked_sub(CONNECTIONS) else {
-            return self.publisher.read(place, &mut self.buffer);
+            if let Some(stream) = self.publisher.read(place, &mut self.buffer)? {
+                epoll::add(&self.epoll, stream, EventData::new_u64(token), EventFlags::IN)?;
+            }
+            return Ok(());
         };
         let (now, member) = &mut self.members[index];
         // A member who was replaced in this turn may still be among those found ready.

@@ -1,5 +1,6 @@
 //! The publisher of a crowd: like the one that compares transports, but into any room of any namespace.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -37,8 +38,10 @@ impl<'a> Post<'a> {
 #[derive(Debug)]
 pub(super) struct Publisher {
     lines: Vec<Line>,
-    /// Indices of connections without a request in flight.
-    free: Vec<usize>,
+    /// Indices of connections without a request in flight. They take turns, so that none stands idle for so long that
+    /// the server closes it.
+    free: VecDeque<usize>,
+    server: SocketAddr,
     payload: usize,
     request: Vec<u8>,
     /// Events that were accepted.
@@ -62,7 +65,8 @@ impl Publisher {
     pub(super) fn open(address: SocketAddr, payload: usize) -> Result<Self> {
         let lines = (0..CONNECTIONS).map(|_| Line::open(address)).collect::<Result<Vec<_>>>()?;
         Ok(Self {
-            free: (0..lines.len()).rev().collect(),
+            free: (0..lines.len()).collect(),
+            server: address,
             lines,
             payload,
             request: Vec::new(),
@@ -94,7 +98,7 @@ impl Publisher {
 
     /// Publishes a post whose events are intended for `intended_us`.
     pub(super) fn publish(&mut self, intended_us: u64, post: &Post<'_>) -> Result<()> {
-        let Some(index) = self.free.pop() else {
+        let Some(index) = self.free.pop_front() else {
             return Err(LabError::Protocol("every publish connection is waiting for an answer".to_owned()));
         };
         self.compose(intended_us, post);
@@ -129,14 +133,23 @@ impl Publisher {
         self.request.extend_from_slice(&body);
     }
 
-    /// Reads what a connection has to say.
-    pub(super) fn read(&mut self, index: usize, buffer: &mut [u8]) -> Result<()> {
-        let Self { lines, free, accepted, refused, refusal, .. } = self;
-        let Some(line) = lines.get_mut(index) else { return Ok(()) };
+    /// Reads what a connection has to say. A connection that the server closed while it stood idle, as it may, is
+    /// opened again; the new one's socket is given, to be watched in its stead.
+    pub(super) fn read(&mut self, index: usize, buffer: &mut [u8]) -> Result<Option<&TcpStream>> {
+        let Self { lines, free, server, accepted, refused, refusal, .. } = self;
+        let Some(line) = lines.get_mut(index) else { return Ok(None) };
         let bytes = match line.stream.read(buffer) {
-            Ok(0) => return Err(LabError::Protocol("the server closed a publish connection".to_owned())),
+            Ok(0) if line.events > 0 => {
+                return Err(LabError::Protocol(
+                    "the server closed a connection before it answered".to_owned(),
+                ));
+            }
+            Ok(0) => {
+                *line = Line::open(*server)?;
+                return Ok(Some(&line.stream));
+            }
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(LabError::io("read a publish answer")(error)),
         };
         let events = &mut line.events;
@@ -151,10 +164,11 @@ impl Publisher {
                     *refused += count;
                     refusal.get_or_insert_with(|| format!("{status} {}", String::from_utf8_lossy(body)));
                 }
-                free.push(index);
+                free.push_back(index);
                 Ok(())
             },
-        )
+        )?;
+        Ok(None)
     }
 }
 
@@ -179,4 +193,42 @@ fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<()> {
         }
     }
     Err(LabError::Protocol("the server does not read what is published".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A server may close a keep-alive connection that stands idle; in a soak of minutes it did, and voided the soak.
+    #[test]
+    fn an_idle_connection_that_is_closed_is_opened_again_and_one_in_use_is_a_fault() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut publisher = Publisher::open(listener.local_addr().unwrap(), 64).unwrap();
+        drop(listener.accept().unwrap());
+        let mut buffer = [0; 64];
+        let read = |publisher: &mut Publisher, buffer: &mut [u8]| {
+            publisher.lines[0].stream.set_nonblocking(false).unwrap();
+            publisher.read(0, buffer).map(|stream| stream.is_some())
+        };
+        assert!(read(&mut publisher, &mut buffer).unwrap(), "it was not opened again");
+        assert!(publisher.is_idle());
+        publisher.publish(1, &Post::broadcast("n", 1)).unwrap();
+        drop(listener);
+        assert!(read(&mut publisher, &mut buffer).is_err());
+    }
+
+    #[test]
+    fn connections_take_turns() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut publisher = Publisher::open(listener.local_addr().unwrap(), 64).unwrap();
+        for busy in 0..CONNECTIONS {
+            assert!(publisher.is_free());
+            publisher.publish(1, &Post::broadcast("n", 1)).unwrap();
+            assert_eq!(publisher.lines[busy].events, 1);
+        }
+        assert!(!publisher.is_free() && publisher.publish(1, &Post::broadcast("n", 1)).is_err());
+        assert_eq!(publisher.unanswered(), CONNECTIONS as u64);
+    }
 }
