@@ -77,8 +77,15 @@ fn listening(stdout: ChildStdout) -> Result<(String, mpsc::Receiver<String>)> {
     let deadline = Instant::now() + READY_MAX;
     for _ in 0..LINES_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
-        let line = received.recv_timeout(left).map_err(|_| {
-            LabError::Server(format!("did not print `listening …` within {} s", READY_MAX.as_secs()))
+        let line = received.recv_timeout(left).map_err(|error| {
+            LabError::Server(match error {
+                mpsc::RecvTimeoutError::Timeout => {
+                    format!("did not print `listening …` within {} s", READY_MAX.as_secs())
+                }
+                mpsc::RecvTimeoutError::Disconnected => {
+                    "ended before it printed `listening …`; its log says why".to_owned()
+                }
+            })
         })?;
         if let Some(place) = line.strip_prefix("listening ") {
             return Ok((place.trim().to_owned(), received));
