@@ -60,7 +60,9 @@ pub(super) struct Crowd<'a> {
     /// Deliveries that were caused among those that stay.
     expected: u64,
     busy_ns: u64,
+    /// Ticks whose event left late or not at all, and of those the ones that never left.
     missed_ticks: u64,
+    skipped_ticks: u64,
     late_ns_max: u64,
     /// Members that stay whose stream ended, and why the first did.
     ended: u64,
@@ -87,6 +89,7 @@ impl<'a> Crowd<'a> {
             expected: 0,
             busy_ns: 0,
             missed_ticks: 0,
+            skipped_ticks: 0,
             late_ns_max: 0,
             ended: 0,
             fault: None,
@@ -228,7 +231,7 @@ impl<'a> Crowd<'a> {
         if schedule.recorded {
             self.shared.window = Some(Window::open(start / 1000));
             // What the warm-up missed is in no figure.
-            (self.missed_ticks, self.late_ns_max) = (0, 0);
+            (self.missed_ticks, self.skipped_ticks, self.late_ns_max) = (0, 0, 0);
         }
         let interval = 1_000_000_000 / u64::from(schedule.rate.max(1));
         let ticks = nanos(schedule.time) / interval;
@@ -240,6 +243,7 @@ impl<'a> Crowd<'a> {
                 next += 1;
             } else if now > due + nanos(SETTLE_MAX) {
                 self.missed_ticks += ticks - next;
+                self.skipped_ticks += ticks - next;
                 break;
             }
             self.turn()?;
@@ -301,6 +305,11 @@ impl<'a> Crowd<'a> {
     /// The publisher's largest delay so far, microseconds.
     pub(super) fn late_us_max(&self) -> u64 {
         self.late_ns_max / 1000
+    }
+
+    /// Ticks whose event never left.
+    pub(super) fn skipped_ticks(&self) -> u64 {
+        self.skipped_ticks
     }
 
     /// Takes the window that was open.

@@ -225,7 +225,7 @@ pub struct SoakVisit {
     pub connects: u64,
     /// Of those, subscribers who left before their stream stood.
     pub unready: u64,
-    /// Latency of those that stayed, microseconds; absent where void.
+    /// Latency of those that stayed, microseconds; absent where void, and where the publisher missed a tick.
     pub latency: Option<StoredHistogram>,
     /// Seconds from the start that are left out of the slope of memory.
     pub settle_s: f64,

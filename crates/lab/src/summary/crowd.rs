@@ -7,6 +7,9 @@ use crate::result::{
     Axis, CrowdResults, CrowdVisit, Integrity, Latency, Run, ScaleVisit, SoakVisit, StalledVisit, Transport,
 };
 
+/// Readings of memory that a slope wants at least.
+const DRIFT_SAMPLES_MIN: usize = 10;
+
 /// A crowd cell over all its valid visits.
 #[derive(Debug, Clone)]
 pub struct CrowdFigure<'a> {
@@ -251,7 +254,7 @@ pub fn drift(visit: &SoakVisit, seed: u64) -> Option<Drift> {
     let settle_s = visit.settle_s.min(visit.wall_s / 2.0);
     let kept = visit.samples.iter().filter(|sample| sample.at_s >= settle_s);
     let points: Vec<(f64, f64)> = kept.map(|s| (s.at_s / 60.0, s.pss_kib as f64)).collect();
-    let line = fit(points.iter().copied())?;
+    let line = fit(points.iter().copied()).filter(|_| points.len() >= DRIFT_SAMPLES_MIN)?;
     let interval = line_interval(&points, seed)?;
     let minutes = points.last()?.0 - points.first()?.0;
     let mean_kib = points.iter().map(|p| p.1).sum::<f64>() / points.len() as f64;
@@ -397,8 +400,10 @@ mod tests {
         let kib = |s: u64| if s < 60 { 1000 * s } else { 60_000 + s / 6 };
         soak.samples = (0..600).map(|s| MemorySample { at_s: s as f64, pss_kib: kib(s) }).collect();
         (soak.settle_s, soak.wall_s) = (60.0, 600.0);
-        let drift = drift(soak, 1).unwrap();
+        let drift = super::drift(soak, 1).unwrap();
         assert!((drift.slope - 10.0).abs() < 0.1, "{drift:?}");
         assert!(drift.interval.0 <= drift.slope && drift.slope <= drift.interval.1);
+        soak.samples.truncate(60 + DRIFT_SAMPLES_MIN - 1);
+        assert_eq!(super::drift(soak, 1), None, "nine readings are too few");
     }
 }
