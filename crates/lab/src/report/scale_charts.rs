@@ -158,7 +158,7 @@ pub(super) fn soak(visit: &SoakVisit, drift: Drift, w: Words) -> Option<Chart> {
     let mut drawing = Drawing::new(HEIGHT, x, Scale::linear(0.0, mib(high)));
     drawing.y_axis(w.get("axis.mib"), |v| tick(v, w));
     drawing
-        .x_axis(w.get("axis.minutes"), &x.ticks().into_iter().map(|v| (v, w.number(v))).collect::<Vec<_>>());
+        .x_axis(w.get("axis.minutes"), &x.ticks().into_iter().map(|v| (v, tick(v, w))).collect::<Vec<_>>());
     let points: Vec<_> = visit.samples.iter().map(|s| (s.at_s / 60.0, mib(s.pss_kib as f64))).collect();
     drawing.line(CLASS, &points);
     let settle = visit.settle_s.min(visit.wall_s / 2.0) / 60.0;
