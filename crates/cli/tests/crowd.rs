@@ -120,7 +120,10 @@ fn a_small_crowd_of_every_kind_loses_nothing_and_is_reported() {
     let run = only_run(&out);
     let visits = |kind: &str| run["crowd"][kind].as_array().expect(kind).clone();
     assert_eq!((visits("crowd").len(), visits("scale").len()), (1, 11));
-    assert_eq!((visits("stalled").len(), visits("soak").len()), (3, 1));
+    // A round is made again where a busy machine let the load miss a tick.
+    let rounds = visits("stalled").len();
+    assert!(rounds >= 3 && rounds.is_multiple_of(3), "{rounds}");
+    assert_eq!(visits("soak").len(), 1);
     for visit in ["crowd", "scale", "stalled"].iter().flat_map(|kind| visits(kind)) {
         check_whole(&visit["integrity"], &visit.to_string());
         assert_ne!(visit["integrity"]["published"], 0, "{visit}");
