@@ -11,14 +11,7 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes
         .service(
             web::scope("/v1/feeds/{namespace}")
-                .service(web::resource("").get(history::state).default_service(only("GET")))
-                .service(
-                    web::resource("/events")
-                        .get(history::page)
-                        .post(publish::publish)
-                        .default_service(only("GET, POST")),
-                )
-                .service(web::resource("/events/{id}").get(history::event).default_service(only("GET")))
+                // First those that are asked for most: routes are tried in order.
                 .service(web::resource("/poll").get(poll).default_service(only("GET")))
                 .service(
                     web::resource("/sse")
@@ -27,6 +20,14 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
                         .default_service(only("GET, HEAD")),
                 )
                 .service(web::resource("/ws").get(ws).default_service(only("GET")))
+                .service(web::resource("").get(history::state).default_service(only("GET")))
+                .service(
+                    web::resource("/events")
+                        .get(history::page)
+                        .post(publish::publish)
+                        .default_service(only("GET, POST")),
+                )
+                .service(web::resource("/events/{id}").get(history::event).default_service(only("GET")))
                 .service(
                     web::resource("/sessions/{session}/rooms")
                         .patch(sessions::change)

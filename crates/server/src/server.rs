@@ -57,6 +57,7 @@ impl Server {
         let listen = settings.listen;
         let workers = settings.workers;
         let state = Arc::clone(&shared);
+        let tuned = Arc::clone(&settings);
         let lobby = Lobby::new(Arc::clone(&settings))?;
         let guests = Arc::clone(&lobby.guests);
         let builder = dev::Server::build()
@@ -66,7 +67,7 @@ impl Server {
             .shutdown_timeout(REQUESTS_END_SECS)
             .disable_signals();
         let stops = builder.graceful_shutdown_signal();
-        let listener = listener(listen)?;
+        let listener = listener(listen, &tuned)?;
         let address = listener.local_addr()?;
         let builder = builder.listen("tricast", listener, move || {
             let hub = Hub::start(&state);
@@ -168,10 +169,11 @@ fn shared(settings: &Settings) -> Arc<Shared> {
     Shared::new(feeds, Arc::new(engine), settings.hub, system_now)
 }
 
-fn listener(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listener(address: SocketAddr, settings: &Settings) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that starts again must not wait for the connections of the one before.
     socket.set_reuse_address(true)?;
+    service::tune(&socket, settings)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

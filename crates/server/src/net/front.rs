@@ -11,6 +11,7 @@ use actix_http::{HttpMessage as _, Method, Protocol, Request, Response, ServiceC
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
 use bytes::BytesMut;
+use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::codec::{Decoder as _, Encoder as _};
@@ -126,24 +127,13 @@ impl Front {
 
     /// Reads until it is clear what came first.
     async fn first(&self, caller: &mut Caller) -> First {
-        let read = async {
-            loop {
-                let ahead = &caller.ahead;
-                if !may_be_stream(ahead) || ahead.len() > HEAD_BYTES_MAX {
-                    return First::Other;
-                }
-                if head_len(ahead).is_some() {
-                    return if is_stream(ahead) { First::Stream } else { First::Other };
-                }
-                caller.ahead.reserve(READ_BYTES);
-                if !matches!(caller.wire.read_buf(&mut caller.ahead).await, Ok(1..)) {
-                    return First::Gone;
-                }
-            }
-        };
+        // Most clients have sent their request by now, and need neither a timer nor a notice of the end.
+        if let Some(first) = read_first(caller).now_or_never() {
+            return first;
+        }
         tokio::select! {
             biased;
-            first = read => first,
+            first = read_first(caller) => first,
             () = tokio::time::sleep(self.request_timeout) => First::Late,
             () = (self.stops)() => First::Gone,
         }
@@ -172,6 +162,22 @@ impl Front {
                 Called::Taken(claim, Start { request_head, answer_head, opening, closes })
             }
             _ => refuse(&mut codec, response).await,
+        }
+    }
+}
+
+async fn read_first(caller: &mut Caller) -> First {
+    loop {
+        let ahead = &caller.ahead;
+        if !may_be_stream(ahead) || ahead.len() > HEAD_BYTES_MAX {
+            return First::Other;
+        }
+        if head_len(ahead).is_some() {
+            return if is_stream(ahead) { First::Stream } else { First::Other };
+        }
+        caller.ahead.reserve(READ_BYTES);
+        if !matches!(caller.wire.read_buf(&mut caller.ahead).await, Ok(1..)) {
+            return First::Gone;
         }
     }
 }

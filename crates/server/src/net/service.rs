@@ -16,6 +16,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use rustls::ServerConfig;
+use socket2::Socket;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tricast_feed::Reason;
 use tricast_hub::Hub;
@@ -229,7 +230,6 @@ async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Resu
     let peer: Option<SocketAddr> = stream.peer_addr().ok();
     match lobby.enter() {
         Some(guest) => {
-            tune(&stream, &lobby.settings);
             if let Some(wire) = lobby.greet(stream).await {
                 front.attend(wire, BytesMut::new(), peer, guest).await;
             }
@@ -239,19 +239,17 @@ async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Resu
     Ok(())
 }
 
-/// The socket's options.
-fn tune(stream: &TcpStream, settings: &Settings) {
-    // Later than the hub's own word, so that a client that reads again is told why.
+/// The options of every connection, given to the listening socket: what it accepts inherits them.
+///
+/// # Errors
+/// If the kernel does not know one of them.
+pub(crate) fn tune(listener: &Socket, settings: &Settings) -> std::io::Result<()> {
+    listener.set_tcp_nodelay(true)?;
+    // A client that takes nothing for this long has gone, also when the kernel's buffers hide it from us. It is later
+    // than the hub's own word, so that a client that reads again is told why.
     let stall = Duration::from_secs(settings.hub.stall_secs) + STALL_GRACE;
-    let socket = socket2::SockRef::from(stream);
-    let tuned = stream
-        .set_nodelay(true)
-        // A client that takes nothing for this long has gone, also when the kernel's buffers hide it from us.
-        .and_then(|()| socket.set_tcp_user_timeout(Some(stall)))
-        .and_then(|()| socket.set_tcp_notsent_lowat(settings.unsent_max));
-    if let Err(error) = tuned {
-        tracing::debug!(%error, "socket options");
-    }
+    listener.set_tcp_user_timeout(Some(stall))?;
+    listener.set_tcp_notsent_lowat(settings.unsent_max)
 }
 
 /// Tells a client that there is no room (RFC 9110, section 15.6.4), and waits a moment for it to close: what it sent is
