@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, dev};
 use futures::FutureExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
 use tricast_feed::Millis;
 use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
@@ -17,7 +18,7 @@ use crate::demo::{self, DemoParts};
 use crate::net::guests::Guests;
 use crate::net::service::{self, Lobby, Stops};
 use crate::pages;
-use crate::settings::Settings;
+use crate::settings::{FanoutWay, Settings};
 use crate::{app, cors, host};
 
 /// How long the listener's queue of connections is that wait to be accepted.
@@ -35,6 +36,9 @@ pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
+    stop: Arc<watch::Sender<bool>>,
+    /// Whether the workers accept by themselves.
+    accepts: bool,
     desk: Option<Arc<demo::Desk>>,
 }
 
@@ -57,8 +61,9 @@ impl Server {
         let listen = settings.listen;
         let workers = settings.workers;
         let state = Arc::clone(&shared);
-        let tuned = Arc::clone(&settings);
-        let lobby = Lobby::new(Arc::clone(&settings))?;
+        let listener = listener(listen, &settings)?;
+        let address = listener.local_addr()?;
+        let lobby = Lobby::new(Arc::clone(&settings), listener.try_clone()?)?;
         let guests = Arc::clone(&lobby.guests);
         let builder = dev::Server::build()
             .workers(workers)
@@ -66,9 +71,8 @@ impl Server {
             .max_concurrent_connections(settings.connections_max.saturating_add(TURNED_AWAY_MAX))
             .shutdown_timeout(REQUESTS_END_SECS)
             .disable_signals();
-        let stops = builder.graceful_shutdown_signal();
-        let listener = listener(listen, &tuned)?;
-        let address = listener.local_addr()?;
+        let (stop, stops) = watch::channel(false);
+        let accepts = settings.fanout == FanoutWay::Owned;
         let builder = builder.listen("tricast", listener, move || {
             let hub = Hub::start(&state);
             let ctx = Ctx { hub: hub.clone(), settings: Arc::clone(&settings) };
@@ -85,12 +89,16 @@ impl Server {
                 );
             let stops = stops.clone();
             let stops: Stops = Rc::new(move || {
-                let stops = stops.clone();
-                async move { stops.notified().await }.boxed_local()
+                let mut stops = stops.clone();
+                async move {
+                    // Without a sender there is no server any more.
+                    let _ = stops.wait_for(|is_stopped| *is_stopped).await;
+                }
+                .boxed_local()
             });
             service::factory(Arc::clone(&lobby), hub, app, stops)
         })?;
-        Ok(Self { inner: builder.run(), address, shared, guests, desk })
+        Ok(Self { inner: builder.run(), address, shared, guests, stop: Arc::new(stop), accepts, desk })
     }
 
     /// The address it listens on.
@@ -106,6 +114,7 @@ impl Server {
             handle: self.inner.handle(),
             shared: Arc::clone(&self.shared),
             guests: Arc::clone(&self.guests),
+            stop: Arc::clone(&self.stop),
         }
     }
 
@@ -123,6 +132,11 @@ impl Server {
                 () = wait_for_signal() => stopper.handle.stop(false).await,
             }
         });
+        if self.accepts {
+            // The workers accept; actix's own thread for that has nothing to do.
+            let handle = self.inner.handle();
+            actix_web::rt::spawn(async move { handle.pause().await });
+        }
         let source = self.desk.map(demo::start);
         let served = self.inner.await;
         signals.abort();
@@ -139,6 +153,7 @@ pub struct Stopper {
     handle: dev::ServerHandle,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
+    stop: Arc<watch::Sender<bool>>,
 }
 
 impl std::fmt::Debug for Stopper {
@@ -154,6 +169,12 @@ impl Stopper {
         self.shared.drain();
         let deadline = tokio::time::Instant::now() + self.shared.limits.drain_max;
         while self.shared.subscribers() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Connections that wait for nothing close now; requests that are under way have their time.
+        self.stop.send_replace(true);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(REQUESTS_END_SECS);
+        while self.guests.here() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.handle.stop(true).await;

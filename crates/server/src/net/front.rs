@@ -1,6 +1,7 @@
 //! The door: looks at the first request of a connection, and sends the connection where it belongs.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,6 +67,8 @@ enum First {
     Late,
     /// The client has gone, or the server stops.
     Gone,
+    /// Not clear yet, and nobody waits for the rest.
+    Unsettled,
 }
 
 /// A connection at the door, and what was read of it.
@@ -74,6 +77,14 @@ struct Caller {
     wire: Wire,
     ahead: BytesMut,
     peer: Option<SocketAddr>,
+}
+
+impl Caller {
+    /// Lets the runtime wait for this client.
+    fn settled(self) -> Option<Self> {
+        let Self { wire, ahead, peer } = self;
+        wire.settled().ok().map(|wire| Self { wire, ahead, peer })
+    }
 }
 
 impl Front {
@@ -96,14 +107,13 @@ impl Front {
                 First::Other => self.dispatch(caller, true).await,
                 First::Late => return part(caller, &late()).await,
                 First::Gone => return,
+                First::Unsettled => caller.settled(),
                 First::Stream => match self.call(&owned, &mut caller).await {
                     Called::Taken(claim, start) => {
                         return owned.attach(claim.moved(), caller.wire, guest, start, &caller.ahead);
                     }
                     Called::Refused { answer, goes_on: false } => return part(caller, &answer).await,
-                    Called::Refused { answer, .. } => {
-                        caller.wire.write_all(&answer).await.is_ok().then_some(caller)
-                    }
+                    Called::Refused { answer, .. } => write_to(caller, &answer).await,
                     // It would come back to this door for ever.
                     Called::Strange => self.dispatch(caller, false).await,
                 },
@@ -118,6 +128,7 @@ impl Front {
     /// Has actix serve a connection. With `leaves` it gives it back when it asks for a stream.
     async fn dispatch(&self, caller: Caller, leaves: bool) -> Option<Caller> {
         let peer = caller.peer;
+        let caller = caller.settled()?;
         let protocol = if caller.wire.is_h2() { Protocol::Http2 } else { Protocol::Http1 };
         let io = GatedIo::new(caller.wire, caller.ahead, leaves, self.request_timeout);
         let ledger = io.ledger();
@@ -175,9 +186,18 @@ async fn read_first(caller: &mut Caller) -> First {
         if head_len(ahead).is_some() {
             return if is_stream(ahead) { First::Stream } else { First::Other };
         }
-        caller.ahead.reserve(READ_BYTES);
-        if !matches!(caller.wire.read_buf(&mut caller.ahead).await, Ok(1..)) {
-            return First::Gone;
+        let mut piece = [0; READ_BYTES];
+        match caller.wire.read_now(&mut piece) {
+            Some(Ok(0)) => return First::Gone,
+            Some(Ok(count)) => caller.ahead.extend_from_slice(&piece[..count]),
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => return First::Unsettled,
+            Some(Err(_)) => return First::Gone,
+            None => {
+                caller.ahead.reserve(READ_BYTES);
+                if !matches!(caller.wire.read_buf(&mut caller.ahead).await, Ok(1..)) {
+                    return First::Gone;
+                }
+            }
         }
     }
 }
@@ -213,9 +233,15 @@ async fn refuse(codec: &mut Codec, response: HttpResponse<BoxBody>) -> Called {
     Called::Refused { answer, goes_on: codec.keep_alive() }
 }
 
+/// Writes to a client. Gives it back unless it has gone.
+async fn write_to(caller: Caller, bytes: &[u8]) -> Option<Caller> {
+    let mut caller = caller.settled()?;
+    caller.wire.write_all(bytes).await.is_ok().then_some(caller)
+}
+
 /// The last word to a client.
-async fn part(mut caller: Caller, last: &[u8]) {
-    if caller.wire.write_all(last).await.is_ok() {
+async fn part(caller: Caller, last: &[u8]) {
+    if let Some(mut caller) = write_to(caller, last).await {
         // A client that has gone needs no end.
         let _ = caller.wire.shutdown().await;
     }

@@ -1,8 +1,8 @@
 //! What a worker does with a connection that was accepted.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
 use rustls::ServerConfig;
 use socket2::Socket;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,8 +42,8 @@ const STALL_GRACE: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_millis(500);
 const FAREWELL_BYTES_MAX: u64 = 64 << 10;
 
-/// Seconds between two warnings that the house is full.
-const FULL_WARNING_SECS: u64 = 10;
+/// Seconds between two warnings that the house is full, or the process out of descriptors.
+const WARNING_SECS: u64 = 10;
 
 /// What all workers' connections share.
 #[derive(Debug)]
@@ -50,16 +51,18 @@ pub(crate) struct Lobby {
     pub(crate) settings: Arc<Settings>,
     pub(crate) guests: Arc<Guests>,
     tls: Option<Arc<ServerConfig>>,
+    /// Where workers with owned connections accept by themselves.
+    listener: TcpListener,
     warned_at: AtomicU64,
 }
 
 impl Lobby {
     /// # Errors
     /// If the certificate or its key cannot be used.
-    pub(crate) fn new(settings: Arc<Settings>) -> std::io::Result<Arc<Self>> {
+    pub(crate) fn new(settings: Arc<Settings>, listener: TcpListener) -> std::io::Result<Arc<Self>> {
         let guests = Guests::new(settings.connections_max);
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        Ok(Arc::new(Self { settings, guests, tls, warned_at: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { settings, guests, tls, listener, warned_at: AtomicU64::new(0) }))
     }
 
     /// Shakes hands, if the server speaks TLS.
@@ -79,14 +82,26 @@ impl Lobby {
     /// Takes a place, or tells in the log that there is none.
     fn enter(&self) -> Option<Guest> {
         let guest = self.guests.enter();
-        if guest.is_none() {
-            let second = tricast_hub::system_now().0 / 1000;
-            let before = self.warned_at.swap(second, Ordering::Relaxed);
-            if second >= before + FULL_WARNING_SECS {
-                tracing::warn!(limits.connections_max = self.guests.most(), "refusing connections");
-            }
+        if guest.is_none() && self.may_warn() {
+            tracing::warn!(limits.connections_max = self.guests.most(), "refusing connections");
         }
         guest
+    }
+
+    /// Tells that no connection can be accepted for now.
+    fn warn_of_pause(&self, error: &std::io::Error) {
+        if self.may_warn() {
+            tracing::warn!(%error, "accepting pauses");
+        }
+    }
+
+    /// Whether the last warning is long ago.
+    fn may_warn(&self) -> bool {
+        let second = tricast_hub::system_now().0 / 1000;
+        let before = self.warned_at.load(Ordering::Relaxed);
+        let is_due = second >= before + WARNING_SECS;
+        is_due
+            && self.warned_at.compare_exchange(before, second, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -117,6 +132,7 @@ where
         async move {
             let app = serve_app(app.ok_or(())?).await?;
             let front = front(&lobby, &hub, app, stops).await?;
+            accept_here(&front, &lobby)?;
             Ok::<_, ()>(fn_service(move |stream: TcpStream| {
                 welcome(Rc::clone(&front), Arc::clone(&lobby), stream)
             }))
@@ -222,6 +238,55 @@ impl MessageBody for Served {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+/// Has a worker with owned connections accept by itself: no thread between the kernel and the one that serves.
+fn accept_here(front: &Rc<Front>, lobby: &Arc<Lobby>) -> Result<(), ()> {
+    let Some(owned) = &front.owned else { return Ok(()) };
+    let porter = Porter { front: Rc::downgrade(front), lobby: Arc::clone(lobby) };
+    let accepting = lobby.listener.try_clone().and_then(|listener| owned.accept_from(listener, porter));
+    accepting.map_err(|error| tracing::error!(%error, "a worker cannot accept"))
+}
+
+/// Lets clients in that a worker has accepted by itself.
+#[derive(Debug)]
+pub(crate) struct Porter {
+    front: Weak<Front>,
+    lobby: Arc<Lobby>,
+}
+
+impl Porter {
+    /// Takes a client in.
+    pub(crate) fn greet(&self, stream: mio::net::TcpStream, peer: SocketAddr) {
+        let Some(front) = self.front.upgrade() else { return };
+        let Some(guest) = self.lobby.enter() else { return self.turn_away(stream) };
+        if self.lobby.tls.is_some() {
+            let lobby = Arc::clone(&self.lobby);
+            actix_web::rt::spawn(async move {
+                let Ok(stream) = TcpStream::from_std(stream.into()) else { return };
+                if let Some(wire) = lobby.greet(stream).await {
+                    front.attend(wire, BytesMut::new(), Some(peer), guest).await;
+                }
+            });
+            return;
+        }
+        let mut attended = Box::pin(front.attend(Wire::Fresh(stream), BytesMut::new(), Some(peer), guest));
+        // Most requests are here and answered at once.
+        if attended.as_mut().now_or_never().is_none() {
+            actix_web::rt::spawn(attended);
+        }
+    }
+
+    fn turn_away(&self, stream: mio::net::TcpStream) {
+        if let Ok(stream) = TcpStream::from_std(stream.into()) {
+            actix_web::rt::spawn(turn_away(stream));
+        }
+    }
+
+    /// Tells that no connection can be accepted for now.
+    pub(crate) fn pause(&self, error: &std::io::Error) {
+        self.lobby.warn_of_pause(error);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A client's connection.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,6 +13,8 @@ use crate::net::tls::TlsWire;
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) enum Wire {
+    /// Plain TCP that no runtime waits for yet; it must be settled before anybody does.
+    Fresh(mio::net::TcpStream),
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
@@ -23,8 +25,25 @@ impl Wire {
     /// The client's address.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
+            Self::Fresh(stream) => stream.peer_addr().ok(),
             Self::Plain(stream) => stream.peer_addr().ok(),
             Self::Tls(wire) => wire.stream().peer_addr().ok(),
+        }
+    }
+
+    /// Reads what is there now, if nobody waits for this connection yet. Zero bytes are the end.
+    pub(crate) fn read_now(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
+        match self {
+            Self::Fresh(stream) => Some(stream.read(into)),
+            Self::Plain(_) | Self::Tls(_) => None,
+        }
+    }
+
+    /// Lets actix's runtime wait for this connection.
+    pub(crate) fn settled(self) -> io::Result<Self> {
+        match self {
+            Self::Fresh(stream) => TcpStream::from_std(stream.into()).map(Self::Plain),
+            Self::Plain(_) | Self::Tls(_) => Ok(self),
         }
     }
 
@@ -34,9 +53,15 @@ impl Wire {
     }
 }
 
+/// Nobody waits for a fresh connection.
+fn unsettled() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Tls(wire) => Pin::new(wire).poll_read(cx, into),
         }
@@ -46,6 +71,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(wire) => Pin::new(wire).poll_write(cx, bytes),
         }
@@ -53,6 +79,7 @@ impl AsyncWrite for Wire {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(wire) => Pin::new(wire).poll_flush(cx),
         }
@@ -60,6 +87,7 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(wire) => Pin::new(wire).poll_shutdown(cx),
         }

@@ -17,6 +17,7 @@ use tricast_hub::{Key, Seat};
 use tricast_wire::Fault;
 use tricast_wire::problem::Problem;
 
+use crate::net::owned::accept::{Accepted, LISTENER, PAUSE};
 use crate::net::owned::conn::{Conn, Flow, Role};
 use crate::net::owned::polls::{Next, Phase};
 use crate::net::owned::talk::Heard;
@@ -35,9 +36,12 @@ pub(super) fn drive(owned: Rc<Owned>, poll: Poll) -> io::Result<impl Future<Outp
     let mut poll = watch(poll)?;
     let mut events = Events::with_capacity(READY_MAX);
     Ok(async move {
+        let mut retry = None;
         while !owned.is_closed.get() {
             events.clear();
             let alarm = owned.deadlines.borrow().next();
+            let alarm =
+                alarm.map(|at| owned.start + Duration::from_millis(at)).into_iter().chain(retry).min();
             tokio::select! {
                 ready = poll.readable_mut() => {
                     let Ok(mut ready) = ready else { return };
@@ -47,11 +51,12 @@ pub(super) fn drive(owned: Rc<Owned>, poll: Poll) -> io::Result<impl Future<Outp
                     }
                 }
                 () = owned.noted.notified() => {}
-                () = at(alarm.map(|at| owned.start + Duration::from_millis(at))) => {}
+                () = at(alarm) => {}
             }
             events.iter().for_each(|event| owned.on_ready(event));
             owned.do_noted();
             owned.on_alarms();
+            retry = owned.take_in(retry);
             yield_now().await;
         }
     })
@@ -93,7 +98,25 @@ enum Wanted {
 }
 
 impl Owned {
+    /// Takes clients in that wait outside. Gives when to try again, if that must pause.
+    fn take_in(&self, retry: Option<Instant>) -> Option<Instant> {
+        if retry.is_some_and(|at| at > Instant::now()) {
+            return retry;
+        }
+        match self.door.accept() {
+            Accepted::All => None,
+            Accepted::Some => {
+                self.wake();
+                None
+            }
+            Accepted::Paused => Some(Instant::now() + PAUSE),
+        }
+    }
+
     fn on_ready(self: &Rc<Self>, event: &mio::event::Event) {
+        if event.token() == LISTENER {
+            return self.door.knock();
+        }
         let seat = event.token().0 as u32;
         if event.is_read_closed()
             && let Some(conn) = self.table.borrow_mut().get_mut(seat as usize)

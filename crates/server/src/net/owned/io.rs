@@ -19,14 +19,14 @@ pub(crate) struct Io {
 impl Io {
     /// Takes a connection over from actix's runtime.
     pub(crate) fn own(wire: Wire, registry: &Registry, token: Token) -> io::Result<Self> {
-        let (stream, tls) = match wire {
-            Wire::Plain(stream) => (stream, None),
+        let (mut stream, tls) = match wire {
+            Wire::Fresh(stream) => (stream, None),
+            Wire::Plain(stream) => (mio::net::TcpStream::from_std(stream.into_std()?), None),
             Wire::Tls(wire) => {
                 let (stream, tls) = wire.into_parts();
-                (stream, Some(tls))
+                (mio::net::TcpStream::from_std(stream.into_std()?), Some(tls))
             }
         };
-        let mut stream = mio::net::TcpStream::from_std(stream.into_std()?);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, tls })
     }

@@ -9,6 +9,7 @@
 //! one pong; of what comes in, one message (`limits.message_bytes`) or one request head, and [`AHEAD_BYTES_MAX`] read
 //! ahead. A client that sends more than it is read is not read from.
 
+mod accept;
 mod conn;
 mod deadlines;
 mod drive;
@@ -18,6 +19,7 @@ mod polls;
 mod talk;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::net::TcpListener;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +33,10 @@ use tricast_hub::{Carrier, Hub, Key, Seat};
 
 use crate::net::front::Front;
 use crate::net::guests::Guest;
-use crate::net::service::KEEP_ALIVE;
+use crate::net::service::{KEEP_ALIVE, Porter};
 use crate::net::wire::Wire;
 use crate::settings::Settings;
+use accept::Door;
 pub(crate) use conn::Role;
 use conn::{Conn, Flow};
 use deadlines::Deadlines;
@@ -91,6 +94,7 @@ pub(crate) struct Owned {
     scratch: RefCell<Vec<u8>>,
     start: Instant,
     front: OnceCell<Weak<Front>>,
+    door: Door,
     is_noted: Cell<bool>,
     /// Whether the server has stopped.
     is_closed: Cell<bool>,
@@ -115,6 +119,7 @@ impl Owned {
             scratch: RefCell::new(vec![0; READ_BYTES]),
             start: Instant::now(),
             front: OnceCell::new(),
+            door: Door::default(),
             is_noted: Cell::new(false),
             is_closed: Cell::new(false),
         });
@@ -124,8 +129,17 @@ impl Owned {
         Ok(owned)
     }
 
+    /// Takes clients in from this listener from now on.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(crate) fn accept_from(&self, listener: TcpListener, porter: Porter) -> std::io::Result<()> {
+        self.door.open(listener, porter, &self.registry)
+    }
+
     /// Closes all connections: the server has stopped.
     pub(crate) fn close(&self) {
+        self.door.close();
         self.is_closed.set(true);
         self.noted.notify_one();
         self.hub.carry(None);
