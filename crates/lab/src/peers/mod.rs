@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use self::result::{Cell, Extent, FORMAT, Peers, ServerRecord};
 use self::target::{Line, Site, Target, UNAVAILABLE};
-use self::visit::{Visit, scout};
+use self::visit::{LOAD_BUSY_MAX, Visit, scout};
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
 use crate::result::{DoubtKind, Transport, raise};
@@ -34,8 +34,6 @@ use crate::run::{OUT_ROOT, Progress, Reporter, Stop, Watch, point_latest};
 pub const INSTALLED: &str = "target/peers";
 /// The key by which the raw loops are asked for.
 const RAW: &str = "raw";
-/// The load counts as a possible bottleneck above this share of its core.
-const LOAD_BUSY_MAX: f64 = 0.70;
 /// The order of the transports in a round.
 const TRANSPORTS: [Transport; 3] = [Transport::Websocket, Transport::Sse, Transport::Poll];
 

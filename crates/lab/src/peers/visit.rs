@@ -1,5 +1,5 @@
-//! One visit: a fresh server, one transport, and every measure in turn, from few subscribers to many. The raw loops
-//! follow with the bytes that were seen, once the server is gone.
+//! One visit: a fresh server, one transport, and every measure in turn, from few subscribers to many. The raw loops run
+//! with the bytes that were seen, right after the measure that they are held against.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,6 +21,10 @@ const WARM_UP: Duration = Duration::from_millis(150);
 const STILL_CPU_S: f64 = 0.000_3;
 const STILL_STEP: Duration = Duration::from_millis(30);
 const STILL_STEPS_MAX: u32 = 60;
+/// The load counts as a possible bottleneck above this share of its core.
+pub(super) const LOAD_BUSY_MAX: f64 = 0.70;
+/// How often the rate of an open loop is halved where the load is the bottleneck.
+const STEPS_DOWN_MAX: u32 = 4;
 
 /// A started server, with all its processes.
 struct Running {
@@ -103,75 +107,73 @@ pub(super) fn scout(site: Site<'_>, extent: &Extent, target: &Target, line: &Lin
 impl Visit<'_> {
     /// Makes every measure; what fails makes its own cell void and ends the visit.
     pub(super) fn make(&mut self) {
-        let seen = match Running::start(self.target, self.site) {
-            Ok(server) => self.load(&server),
-            Err(error) => return self.push_void(Measure::Connects, &error),
-        };
-        let Some((pass, request)) = seen.filter(|_| self.extent.raw) else { return };
-        let cell = self.empty(Measure::Raw);
-        let raw = match self.line.transport {
-            Transport::Poll => self.kept("answer", &pass).and_then(|file| {
-                raw::answers(self.site, self.extent, &file, (request, pass.len()), cell.clone())
-            }),
-            _ => self.kept("pass", &pass).and_then(|file| {
-                raw::sends(self.site, &file, self.extent.few, self.extent.closed(), cell.clone())
-            }),
-        };
-        self.push(cell, raw);
-        if self.target.key == SUBJECT && self.line.transport != Transport::Poll {
-            let cell = self.empty(Measure::RawJoined);
-            let joined = pass.repeat(self.extent.in_flight as usize);
-            let raw = self.kept("joined", &joined).and_then(|file| {
-                let cell =
-                    raw::sends(self.site, &file, self.extent.many, self.extent.closed(), cell.clone())?;
-                Ok(Cell { units: cell.units * u64::from(self.extent.in_flight), ..cell })
-            });
-            self.push(cell, raw);
+        let opened = Running::start(self.target, self.site).and_then(|server| {
+            let wire = self.line.wire.clone();
+            let field = Field::open(server.child.address, wire, self.target.publishing)?;
+            Ok((field, server))
+        });
+        match opened {
+            // Where a measure cannot go on, its cell has said why.
+            Ok((mut field, server)) => drop(self.load(&server, &mut field)),
+            Err(error) => self.push(self.empty(Measure::Connects), Err(error)),
         }
     }
 
-    /// All measures of a server; gives the bytes of one event and of a request, where they were seen.
-    fn load(&mut self, server: &Running) -> Option<(Vec<u8>, Vec<u8>)> {
-        let opened = Field::open(server.child.address, self.line.wire.clone(), self.target.publishing);
-        let mut field = match opened {
-            Ok(field) => field,
-            Err(error) => {
-                self.push_void(Measure::Connects, &error);
-                return None;
-            }
-        };
+    /// All measures of a server, until one cannot go on.
+    fn load(&mut self, server: &Running, field: &mut Field) -> Option<()> {
         let (few, in_flight) = (self.extent.few, u64::from(self.extent.in_flight));
-        self.measure(Measure::Connects, server, &mut field, |field, _| {
+        let closed = self.extent.closed();
+        self.measure(Measure::Connects, server, field, |field, _| {
             field.subscribe(few)?;
             server.still(field)?;
             Ok(u64::from(few))
         })?;
-        let closed = self.extent.closed();
         let mut seen = None;
-        self.measure(Measure::Single, server, &mut field, |field, cell| {
+        self.measure(Measure::Single, server, field, |field, cell| {
             field.sound()?;
             field.keep_in_flight(1, WARM_UP)?;
             seen = Some(field.sample()?);
             closed_loop(server, field, cell, 1, closed)
         })?;
-        self.measure(Measure::Memory, server, &mut field, |field, cell| fill(server, field, cell))?;
-        self.measure(Measure::Saturated, server, &mut field, |field, cell| {
+        if let Some((pass, request)) = seen.filter(|_| self.extent.raw) {
+            self.raw(&pass, request);
+        }
+        self.measure(Measure::Memory, server, field, |field, cell| fill(server, field, cell))?;
+        self.measure(Measure::Saturated, server, field, |field, cell| {
             field.keep_in_flight(in_flight, WARM_UP)?;
             closed_loop(server, field, cell, in_flight, closed)
         })?;
-        let own =
-            self.cells.last().map(|cell| cell.units as f64 / cell.wall_s / f64::from(cell.subscribers) / 2.0);
-        for (measure, rate) in [(Measure::HalfRate, own), (Measure::EqualRate, self.equal_rate)] {
-            let Some(rate) = rate else { continue };
-            let open = Duration::from_secs_f64(self.extent.open_s);
-            self.measure(measure, server, &mut field, |field, cell| {
-                cell.rate = rate;
-                let latency = field.open_loop(rate, open)?;
-                cell.latency = Some(latency.store()?);
-                Ok(latency.count())
-            })?;
+        let saturated = self.cells.last()?;
+        let own = saturated.units as f64 / saturated.wall_s / f64::from(saturated.subscribers) / 2.0;
+        let open = Duration::from_secs_f64(self.extent.open_s);
+        self.measure(Measure::HalfRate, server, field, |field, cell| {
+            open_loop(server, field, cell, own, open, STEPS_DOWN_MAX)
+        })?;
+        let equal = self.equal_rate?;
+        self.measure(Measure::EqualRate, server, field, |field, cell| {
+            open_loop(server, field, cell, equal, open, 0)
+        })
+    }
+
+    /// The raw loops with the bytes of one event, while the server rests: next to the measure that they are held
+    /// against.
+    fn raw(&mut self, pass: &[u8], request: Vec<u8>) {
+        let (site, extent) = (self.site, self.extent);
+        let cell = self.empty(Measure::Raw);
+        let raw = self.kept("pass", pass).and_then(|file| match self.line.transport {
+            Transport::Poll => raw::answers(site, extent, &file, (request, pass.len()), cell.clone()),
+            _ => raw::sends(site, &file, extent.few, extent.closed(), cell.clone()),
+        });
+        self.push(cell, raw);
+        if self.target.key == SUBJECT && self.line.transport != Transport::Poll {
+            let cell = self.empty(Measure::RawJoined);
+            let joined = pass.repeat(extent.in_flight as usize);
+            let raw = self.kept("joined", &joined).and_then(|file| {
+                let cell = raw::sends(site, &file, extent.many, extent.closed(), cell.clone())?;
+                Ok(Cell { units: cell.units * u64::from(extent.in_flight), ..cell })
+            });
+            self.push(cell, raw);
         }
-        seen
     }
 
     /// One cell: its edges, what it counts, and whether everything arrived. `None` where the visit cannot go on.
@@ -216,12 +218,6 @@ impl Visit<'_> {
         }
     }
 
-    fn push_void(&mut self, measure: Measure, error: &LabError) {
-        let mut cell = self.empty(measure);
-        cell.void.push(error.to_string());
-        self.cells.push(cell);
-    }
-
     /// Keeps bytes for a raw loop, which is another process.
     fn kept(&self, what: &str, bytes: &[u8]) -> Result<PathBuf> {
         let name = format!("{}-{}-{what}.bin", self.target.key, self.line.transport.key());
@@ -258,6 +254,33 @@ fn closed_loop(
     let events = field.keep_in_flight(in_flight, time)?;
     cell.close(from, server.edge(field)?);
     Ok(events * u64::from(cell.subscribers))
+}
+
+/// An open loop at a rate; gives its deliveries. Where the load itself could not keep up, the rate is halved and tried
+/// again, so that the figure is of the server: what a server joins when it is saturated comes one by one at half of that
+/// rate, which is more work for whoever reads.
+fn open_loop(
+    server: &Running,
+    field: &mut Field,
+    cell: &mut Cell,
+    mut rate: f64,
+    time: Duration,
+    steps_down: u32,
+) -> Result<u64> {
+    for left in (0..=steps_down).rev() {
+        let from = server.edge(field)?;
+        let latency = field.open_loop(rate, time)?;
+        cell.close(from, server.edge(field)?);
+        cell.rate = rate;
+        match latency {
+            Some(latency) if cell.load_busy <= LOAD_BUSY_MAX || left == 0 => {
+                cell.latency = Some(latency.store()?);
+                return Ok(latency.count());
+            }
+            _ => rate /= 2.0,
+        }
+    }
+    Err(LabError::Protocol(format!("{} events a second could not be kept", cell.rate.round())))
 }
 
 /// Adds idle subscribers step by step and reads memory; every one of them has had one event.

@@ -103,8 +103,9 @@ fn what_arrives_everywhere_once_and_in_order_is_counted() {
     }
     let (pass, _) = field.sample().unwrap();
     assert!(pass.starts_with(b"data: {\"a\":") && pass.ends_with(b"\"}\n\n"));
-    let latency = field.open_loop(200.0, SHORT).unwrap();
+    let latency = field.open_loop(200.0, SHORT).unwrap().unwrap();
     assert_eq!(latency.count(), 12 * 5);
+    assert_eq!(field.open_loop(1e9, SHORT).unwrap(), None, "nobody keeps this rate");
     field.subscribe(7).unwrap();
     field.sound().unwrap();
     field.keep_in_flight(1, SHORT).unwrap();
