@@ -86,7 +86,7 @@ impl Default for Extent {
             many: 5000,
             in_flight: 32,
             closed_s: 0.8,
-            open_s: 2.0,
+            open_s: 1.5,
             raw: true,
         }
     }
