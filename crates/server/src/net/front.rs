@@ -125,6 +125,26 @@ impl Front {
         }
     }
 
+    /// Attends a client of whom nothing was read: at once, if its request is here, and answered without waiting for
+    /// anybody, as most are.
+    pub(crate) fn welcome(self: Rc<Self>, mut wire: Wire, peer: SocketAddr, guest: Guest) {
+        let mut piece = [0; READ_BYTES];
+        let ahead = match wire.read_now(&mut piece) {
+            Some(Ok(0)) => return,
+            Some(Ok(count)) => BytesMut::from(&piece[..count]),
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => match &self.owned {
+                Some(owned) => return owned.await_request(wire, peer, guest),
+                None => BytesMut::new(),
+            },
+            Some(Err(_)) => return,
+            None => BytesMut::new(),
+        };
+        let mut attended = Box::pin(self.attend(wire, ahead, Some(peer), guest));
+        if attended.as_mut().now_or_never().is_none() {
+            actix_web::rt::spawn(attended);
+        }
+    }
+
     /// Has actix serve a connection. With `leaves` it gives it back when it asks for a stream.
     async fn dispatch(&self, caller: Caller, leaves: bool) -> Option<Caller> {
         let peer = caller.peer;

@@ -15,7 +15,6 @@ use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpResponse};
 use bytes::{Bytes, BytesMut};
-use futures::FutureExt as _;
 use rustls::ServerConfig;
 use socket2::Socket;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,7 +28,7 @@ use crate::net::guests::{Guest, Guests};
 use crate::net::owned::Owned;
 use crate::net::refusal::refusal;
 use crate::net::tls::{self, TlsWire};
-use crate::net::wire::Wire;
+use crate::net::wire::{Fresh, Wire};
 use crate::settings::{FanoutWay, Settings};
 
 /// How long a connection between two requests is kept.
@@ -271,11 +270,7 @@ impl Porter {
             });
             return;
         }
-        let mut attended = Box::pin(front.attend(Wire::Fresh(stream), BytesMut::new(), Some(peer), guest));
-        // Most requests are here and answered at once.
-        if attended.as_mut().now_or_never().is_none() {
-            actix_web::rt::spawn(attended);
-        }
+        front.welcome(Wire::Fresh(Fresh { stream, registry: None }), peer, guest);
     }
 
     fn turn_away(&self, stream: mio::net::TcpStream) {

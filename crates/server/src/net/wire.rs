@@ -3,9 +3,11 @@
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::rt::net::TcpStream;
+use mio::Registry;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::tls::TlsWire;
@@ -13,19 +15,27 @@ use crate::net::tls::TlsWire;
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) enum Wire {
-    /// Plain TCP that no runtime waits for yet; it must be settled before anybody does.
-    Fresh(mio::net::TcpStream),
+    /// Plain TCP that actix's runtime does not wait for; it must be settled before it does.
+    Fresh(Fresh),
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(TlsWire),
 }
 
+/// A connection that only a worker's own epoll instance may know.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) stream: mio::net::TcpStream,
+    /// Where it is registered, if it is.
+    pub(crate) registry: Option<Rc<Registry>>,
+}
+
 impl Wire {
     /// The client's address.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
-            Self::Fresh(stream) => stream.peer_addr().ok(),
+            Self::Fresh(fresh) => fresh.stream.peer_addr().ok(),
             Self::Plain(stream) => stream.peer_addr().ok(),
             Self::Tls(wire) => wire.stream().peer_addr().ok(),
         }
@@ -34,7 +44,7 @@ impl Wire {
     /// Reads what is there now, if nobody waits for this connection yet. Zero bytes are the end.
     pub(crate) fn read_now(&mut self, into: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
-            Self::Fresh(stream) => Some(stream.read(into)),
+            Self::Fresh(fresh) => Some(fresh.stream.read(into)),
             Self::Plain(_) | Self::Tls(_) => None,
         }
     }
@@ -42,7 +52,12 @@ impl Wire {
     /// Lets actix's runtime wait for this connection.
     pub(crate) fn settled(self) -> io::Result<Self> {
         match self {
-            Self::Fresh(stream) => TcpStream::from_std(stream.into()).map(Self::Plain),
+            Self::Fresh(mut fresh) => {
+                if let Some(registry) = fresh.registry {
+                    registry.deregister(&mut fresh.stream)?;
+                }
+                TcpStream::from_std(fresh.stream.into()).map(Self::Plain)
+            }
             Self::Plain(_) | Self::Tls(_) => Ok(self),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use tricast_feed::SessionId;
@@ -15,6 +16,8 @@ use crate::net::owned::talk::Talk;
 /// What the connection is for.
 #[derive(Debug)]
 pub(crate) enum Role {
+    /// A client whose first request has not come.
+    Hall(SocketAddr),
     /// Server-Sent Events; what the client sends means nothing, and is counted.
     Events(u32),
     /// A WebSocket.
@@ -43,7 +46,7 @@ impl Role {
     /// Whether something was read ahead.
     pub(crate) fn has_ahead(&self) -> bool {
         match self {
-            Self::Events(_) => false,
+            Self::Hall(_) | Self::Events(_) => false,
             Self::Frames(talk) => !talk.ahead.is_empty(),
             Self::Polls(polls) => !polls.ahead.is_empty(),
         }
@@ -114,7 +117,7 @@ impl Conn {
         self.io = Some(io);
         self.guest = Some(guest);
         match &mut self.role {
-            Role::Events(_) => {}
+            Role::Hall(_) | Role::Events(_) => {}
             Role::Frames(talk) => talk.ahead.extend_from_slice(ahead),
             Role::Polls(polls) => polls.ahead.extend_from_slice(ahead),
         }

@@ -89,6 +89,8 @@ enum Wanted {
     Poll(After),
     /// The rest of a request, in time.
     Rest,
+    /// A first request for the door.
+    Enter,
     /// A request for the door.
     GiveBack,
     /// A command, and whether more was read behind it.
@@ -173,6 +175,7 @@ impl Owned {
                 self.set_deadline(seat, self.settings.request_timeout);
                 self.read_to_the_end(seat);
             }
+            Wanted::Enter => self.show_in(seat),
             Wanted::GiveBack => self.give_back(seat),
             Wanted::Command(text) => self.obey(seat, text),
             Wanted::End(last) => {
@@ -200,6 +203,7 @@ impl Owned {
             return read_out(conn, &mut scratch);
         }
         match &conn.role {
+            Role::Hall(_) => Wanted::Enter,
             Role::Events(_) => read_events(conn, &mut scratch),
             Role::Polls(_) => self.read_polls(conn, &mut scratch),
             Role::Frames(_) => self.read_frames(conn, &mut scratch),
@@ -334,6 +338,15 @@ impl Owned {
         self.follow(seat, flow.unwrap_or(Flow::Fine));
     }
 
+    /// Shows a client to the door whose first request comes.
+    fn show_in(&self, seat: u32) {
+        let Some(mut conn) = self.table.borrow_mut().try_remove(seat as usize) else { return };
+        let (Some((io, guest)), Role::Hall(peer)) = (conn.move_out(), &conn.role) else { return };
+        if let Some(front) = self.front.get().and_then(Weak::upgrade) {
+            front.welcome(io.fresh(&self.registry), *peer, guest);
+        }
+    }
+
     /// Gives a connection back to the door, with what was read.
     fn give_back(&self, seat: u32) {
         self.release(seat);
@@ -442,7 +455,8 @@ impl Owned {
         }
         match conn.key {
             Some(key) if conn.role.is_waiting() => Some(Due::Answer(key)),
-            _ if conn.role.has_ahead() && !conn.ends() => Some(Due::Late),
+            _ if conn.ends() => Some(Due::Drop),
+            _ if conn.role.has_ahead() || matches!(conn.role, Role::Hall(_)) => Some(Due::Late),
             _ => Some(Due::Drop),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
+use std::rc::Rc;
 
 use actix_web::rt::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::net::tls::{Tls, TlsWire};
-use crate::net::wire::Wire;
+use crate::net::wire::{Fresh, Wire};
 
 /// A client's connection, registered with this worker's own epoll instance, edge-triggered.
 #[derive(Debug)]
@@ -19,15 +20,20 @@ pub(crate) struct Io {
 impl Io {
     /// Takes a connection over from actix's runtime.
     pub(crate) fn own(wire: Wire, registry: &Registry, token: Token) -> io::Result<Self> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
         let (mut stream, tls) = match wire {
-            Wire::Fresh(stream) => (stream, None),
+            Wire::Fresh(mut fresh) if fresh.registry.is_some() => {
+                registry.reregister(&mut fresh.stream, token, interest)?;
+                return Ok(Self { stream: fresh.stream, tls: None });
+            }
+            Wire::Fresh(fresh) => (fresh.stream, None),
             Wire::Plain(stream) => (mio::net::TcpStream::from_std(stream.into_std()?), None),
             Wire::Tls(wire) => {
                 let (stream, tls) = wire.into_parts();
                 (mio::net::TcpStream::from_std(stream.into_std()?), Some(tls))
             }
         };
-        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        registry.register(&mut stream, token, interest)?;
         Ok(Self { stream, tls })
     }
 
@@ -39,6 +45,11 @@ impl Io {
             None => Wire::Plain(stream),
             Some(tls) => Wire::Tls(TlsWire::new(stream, tls)),
         })
+    }
+
+    /// Takes a plain connection out, still registered with `registry`.
+    pub(crate) fn fresh(self, registry: &Rc<Registry>) -> Wire {
+        Wire::Fresh(Fresh { stream: self.stream, registry: Some(Rc::clone(registry)) })
     }
 
     /// Whether there may be more to read although a read was short: what TLS gives at once is a record.

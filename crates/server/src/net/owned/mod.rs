@@ -19,7 +19,7 @@ mod polls;
 mod talk;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ struct Todo {
 pub(crate) struct Owned {
     hub: Hub,
     settings: Arc<Settings>,
-    registry: mio::Registry,
+    registry: Rc<mio::Registry>,
     table: RefCell<Slab<Conn>>,
     todo: RefCell<Todo>,
     /// Wakes the task, for what was noted.
@@ -110,7 +110,7 @@ impl Owned {
         let owned = Rc::new(Self {
             hub: hub.clone(),
             settings: Arc::clone(settings),
-            registry: poll.registry().try_clone()?,
+            registry: Rc::new(poll.registry().try_clone()?),
             table: RefCell::default(),
             todo: RefCell::default(),
             noted: Notify::new(),
@@ -193,6 +193,17 @@ impl Owned {
         }
     }
 
+    /// A client is here whose first request is not: it is waited for, for as long as a request may take.
+    pub(crate) fn await_request(&self, wire: Wire, peer: SocketAddr, guest: Guest) {
+        let seat = self.reserve(Role::Hall(peer));
+        let moved = io::Io::own(wire, &self.registry, mio::Token(seat.0 as usize));
+        match (moved, self.table.borrow_mut().get_mut(seat.0 as usize)) {
+            (Ok(io), Some(conn)) => conn.move_in(io, guest, &[]),
+            _ => return self.cancel(seat),
+        }
+        self.set_deadline(seat.0, self.settings.request_timeout);
+    }
+
     /// The connection moves in: its answer begins.
     pub(crate) fn attach(self: &Rc<Self>, seat: Seat, wire: Wire, guest: Guest, start: Start, ahead: &[u8]) {
         // What came with the request is not told again by the kernel, nor what TLS holds.
@@ -233,7 +244,7 @@ impl Owned {
                     None => Flow::Fine,
                 }
             }
-            Role::Events(_) | Role::Frames(_) => {
+            Role::Hall(_) | Role::Events(_) | Role::Frames(_) => {
                 let mut first = start.answer_head;
                 first.extend_from_slice(&start.opening);
                 conn.write_first(first.freeze())
