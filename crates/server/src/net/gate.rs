@@ -92,7 +92,7 @@ pub(crate) struct GatedIo {
     /// Whether requests for streams leave.
     leaves: bool,
     request_timeout: Duration,
-    head_timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
     ledger: Rc<Ledger>,
 }
 
@@ -107,7 +107,7 @@ impl GatedIo {
             is_ended: false,
             leaves,
             request_timeout,
-            head_timer: None,
+            timer: None,
             ledger: Rc::default(),
         }
     }
@@ -153,14 +153,16 @@ impl GatedIo {
                 return Poll::Ready(Ok(()));
             }
         }
-        Poll::Pending
+        // With so much unread nobody would see the client go. A request that is answered soon lets it through; behind one
+        // that is not, the connection ends.
+        if self.is_late(cx) { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Between two requests: waits for a whole head, and decides what it is.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Decision>> {
         loop {
             if let Some(len) = head_len(&self.ahead) {
-                self.head_timer = None;
+                self.timer = None;
                 return Poll::Ready(Ok(self.decide(len)));
             }
             if self.ahead.len() > HEAD_BYTES_MAX || self.is_ended {
@@ -173,10 +175,10 @@ impl GatedIo {
         }
     }
 
-    /// Whether the rest of a head did not come in time.
+    /// Whether what is waited for, the rest of a head or the end of an answer, did not come in time.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         let deadline = Instant::now() + self.request_timeout;
-        let timer = self.head_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         timer.as_mut().poll(cx).is_ready()
     }
 
@@ -236,7 +238,10 @@ impl AsyncRead for GatedIo {
                 Pass::Request(0) if io.ledger.serving.get() > 0 || !io.ledger.is_written.get() => {
                     return io.poll_end(cx);
                 }
-                Pass::Request(0) => io.pass = Pass::Head,
+                Pass::Request(0) => {
+                    io.timer = None;
+                    io.pass = Pass::Head;
+                }
                 Pass::Request(left) => {
                     if io.ahead.is_empty() {
                         ready!(io.poll_ahead(cx))?;
