@@ -16,16 +16,13 @@ use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
 use crate::net::guests::Guests;
-use crate::net::service::{self, Lobby, Stops};
+use crate::net::service::{self, Lobby, Stops, TURNED_AWAY_MAX};
 use crate::pages;
 use crate::settings::{FanoutWay, Settings};
 use crate::{app, cors, host};
 
 /// How long the listener's queue of connections is that wait to be accepted.
 const BACKLOG: i32 = 4096;
-
-/// Connections of a worker that are being told that there is no room.
-const TURNED_AWAY_MAX: usize = 4096;
 
 /// How long requests that are under way may take once every subscriber was told, in seconds.
 const REQUESTS_END_SECS: u64 = 1;

@@ -58,6 +58,7 @@ impl fmt::Debug for Front {
 }
 
 /// What came first on a connection.
+#[derive(Debug, PartialEq, Eq)]
 enum First {
     /// A whole head that asks for a stream or a poll.
     Stream,
@@ -199,12 +200,9 @@ impl Front {
 
 async fn read_first(caller: &mut Caller) -> First {
     loop {
-        let ahead = &caller.ahead;
-        if !may_be_stream(ahead) || ahead.len() > HEAD_BYTES_MAX {
-            return First::Other;
-        }
-        if head_len(ahead).is_some() {
-            return if is_stream(ahead) { First::Stream } else { First::Other };
+        // The gate decides by the same: they must never send a connection back and forth.
+        if let Some(first) = first_of(&caller.ahead) {
+            return first;
         }
         let mut piece = [0; READ_BYTES];
         match caller.wire.read_now(&mut piece) {
@@ -267,6 +265,15 @@ async fn part(caller: Caller, last: &[u8]) {
     }
 }
 
+/// What stands first in what was read, if that is clear. A whole head counts whatever follows it.
+fn first_of(ahead: &[u8]) -> Option<First> {
+    match head_len(ahead) {
+        _ if !may_be_stream(ahead) => Some(First::Other),
+        Some(len) => Some(if is_stream(&ahead[..len]) { First::Stream } else { First::Other }),
+        None => (ahead.len() > HEAD_BYTES_MAX).then_some(First::Other),
+    }
+}
+
 /// What every request for a stream or a poll begins with.
 const STREAMS: &[u8] = b"GET /v1/feeds/";
 
@@ -282,6 +289,9 @@ pub(crate) fn head_len(ahead: &[u8]) -> Option<usize> {
 
 /// Whether a whole head asks for one of the three transports.
 pub(crate) fn is_stream(head: &[u8]) -> bool {
+    if !head.starts_with(STREAMS) {
+        return false;
+    }
     let target = head.get(b"GET ".len()..).unwrap_or_default();
     let path = target.split(|byte| matches!(byte, b'?' | b' ' | b'\r')).next().unwrap_or_default();
     [&b"/poll"[..], b"/sse", b"/ws"].iter().any(|end| path.ends_with(end))
@@ -302,5 +312,18 @@ mod tests {
         assert!(may_be_stream(b"") && may_be_stream(b"GET /v1") && !may_be_stream(b"POST /v1/feeds/"));
         assert_eq!(head_len(b"GET / HTTP/1.1\r\n\r"), None);
         assert_eq!(head_len(b"GET / HTTP/1.1\r\n\r\nrest"), Some(18));
+    }
+
+    /// Were a whole head judged by what follows it, gate and door would send the connection to each other for ever.
+    #[test]
+    fn what_follows_a_head_does_not_count() {
+        let head = "GET /v1/feeds/n/poll HTTP/1.1\r\nhost: h\r\n\r\n";
+        for more in [0, HEAD_BYTES_MAX, 2 * HEAD_BYTES_MAX] {
+            let ahead = [head.as_bytes(), &vec![b'x'; more]].concat();
+            assert_eq!(first_of(&ahead), Some(First::Stream), "{more} more");
+        }
+        let endless = [&head.as_bytes()[..20], &vec![b'x'; HEAD_BYTES_MAX]].concat();
+        assert_eq!(first_of(&endless[..HEAD_BYTES_MAX]), None);
+        assert_eq!(first_of(&endless), Some(First::Other));
     }
 }

@@ -184,7 +184,7 @@ impl GatedIo {
 
     fn decide(&self, len: usize) -> Decision {
         let head = &self.ahead[..len];
-        if self.leaves && head.starts_with(b"GET /v1/feeds/") && is_stream(head) {
+        if self.leaves && is_stream(head) {
             return Decision::Leave;
         }
         body_len(head).map_or(Decision::Everything, |body| Decision::Request(len as u64 + body))
@@ -297,6 +297,8 @@ impl AsyncWrite for GatedIo {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -310,5 +312,134 @@ mod tests {
         assert_eq!(len("connection: upgrade\r\nupgrade: x\r\n"), None);
         assert_eq!(body_len(b"GET / HTTP/1.0\r\n\r\n"), None);
         assert_eq!(body_len(b"\x16\x03\x01\r\n\r\n"), None);
+    }
+    const POLL: &str = "GET /v1/feeds/n/poll HTTP/1.1\r\nhost: h\r\n\r\n";
+
+    /// What a dispatcher got of a connection on which `sent` came, cut before each of these places.
+    struct Got {
+        /// The requests, one after the other.
+        requests: Vec<Vec<u8>>,
+        /// What the connection left with, if it left.
+        ahead: Option<BytesMut>,
+    }
+
+    /// A dispatcher that knows where requests end, answers each and then reads on.
+    async fn dispatch(mut io: GatedIo, lens: Vec<usize>) -> Got {
+        let ledger = io.ledger();
+        let mut requests = Vec::new();
+        for len in lens {
+            let mut request = Vec::new();
+            while request.len() < len {
+                // With room for more than the request: the gate must not give more.
+                let mut piece = BytesMut::with_capacity(READ_BYTES);
+                if io.read_buf(&mut piece).await.unwrap() == 0 {
+                    break;
+                }
+                request.extend_from_slice(&piece);
+            }
+            if request.is_empty() {
+                break;
+            }
+            requests.push(request);
+            let serving = ledger.serving();
+            io.write_all(b"answer").await.unwrap();
+            drop(serving);
+            io.flush().await.unwrap();
+        }
+        // The end, or what it takes for one.
+        assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
+        Got { requests, ahead: ledger.left().map(|(_, ahead)| ahead) }
+    }
+
+    /// Sends the bytes in pieces, and has the rest of a connection that left read too.
+    fn through_the_gate(sent: &[u8], cuts: &[usize], lens: &[usize]) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut client, server) = tokio::io::duplex(1 << 20);
+            let io = GatedIo::new(Wire::Memory(server), BytesMut::new(), true, Duration::from_secs(60));
+            let client = async move {
+                let mut from = 0;
+                for cut in cuts.iter().copied().chain([sent.len()]) {
+                    client.write_all(&sent[from..cut]).await.unwrap();
+                    from = cut;
+                    tokio::task::yield_now().await;
+                }
+                client.shutdown().await.unwrap();
+                client
+            };
+            let (got, _client) = futures::join!(dispatch(io, lens.to_vec()), client);
+            (got.requests, got.ahead.map(|ahead| ahead.to_vec()).unwrap_or_default())
+        })
+    }
+
+    fn post(body: usize) -> Vec<u8> {
+        let head = format!("POST /v1/feeds/n/events HTTP/1.1\r\nhost: h\r\ncontent-length: {body}\r\n\r\n");
+        [head.as_bytes(), &vec![b'\n'; body]].concat()
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Cut anywhere, each request comes through alone, whole and in order, and a poll leaves with what is read by
+        /// then and no more and no less.
+        #[test]
+        fn requests_come_through_one_by_one(
+            bodies in proptest::collection::vec(0_usize..6000, 1..6),
+            places in proptest::collection::vec(0_usize..40_000, 0..12),
+        ) {
+            let requests: Vec<Vec<u8>> = bodies.iter().map(|body| post(*body)).collect();
+            let sent = [&requests.concat()[..], POLL.as_bytes()].concat();
+            let mut cuts: Vec<usize> = places.iter().map(|place| place % sent.len()).collect();
+            cuts.sort_unstable();
+            let lens: Vec<usize> = requests.iter().map(Vec::len).collect();
+            let (got, ahead) = through_the_gate(&sent, &cuts, &lens);
+            proptest::prop_assert_eq!(got, requests);
+            proptest::prop_assert_eq!(ahead, POLL.as_bytes());
+        }
+    }
+
+    #[test]
+    fn cut_at_every_byte() {
+        let requests = [post(5), b"HEAD / HTTP/1.1\r\nhost: h\r\n\r\n".to_vec()];
+        let sent = [&requests.concat()[..], POLL.as_bytes()].concat();
+        let lens: Vec<usize> = requests.iter().map(Vec::len).collect();
+        for cut in 0..sent.len() {
+            let (got, ahead) = through_the_gate(&sent, &[cut], &lens);
+            assert_eq!((&got[..], &ahead[..]), (&requests[..], POLL.as_bytes()), "cut at {cut}");
+        }
+    }
+
+    /// Behind chunks the gate stands open: nobody but the dispatcher knows where they end.
+    #[test]
+    fn chunks_open_it_for_good() {
+        let head = "POST /v1/feeds/n/events HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n";
+        let sent = format!("{head}2\r\n{{}}\r\n0\r\n\r\n{POLL}");
+        let lens = [sent.len() - POLL.len(), POLL.len()];
+        let (got, ahead) = through_the_gate(sent.as_bytes(), &[head.len(), sent.len() - POLL.len()], &lens);
+        assert_eq!((got.concat(), &ahead[..]), (sent.into_bytes(), &b""[..]));
+    }
+
+    /// A head that drips ends the connection, whatever came before it.
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_is_ended() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut io = GatedIo::new(Wire::Memory(server), BytesMut::new(), true, Duration::from_secs(5));
+        let start = Instant::now();
+        let drip = async {
+            loop {
+                if client.write_all(b"x").await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(900)).await;
+            }
+        };
+        let read = async {
+            let error = io.read(&mut [0; 10]).await.unwrap_err();
+            drop(io);
+            error
+        };
+        let (error, ()) = futures::join!(read, drip);
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!((5..7).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     }
 }

@@ -37,11 +37,14 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How much longer the kernel waits for a client that takes nothing than the hub does.
 const STALL_GRACE: Duration = Duration::from_secs(5);
 
+/// Connections that are being told that there is no room; further ones are closed without a word.
+pub(crate) const TURNED_AWAY_MAX: usize = 1024;
+
 /// How long a client that was turned away may take to close, and how much it may send.
 const FAREWELL: Duration = Duration::from_millis(500);
 const FAREWELL_BYTES_MAX: u64 = 64 << 10;
 
-/// Seconds between two warnings that the house is full, or the process out of descriptors.
+/// Seconds between two warnings that the house is full, and between two that the process is out of descriptors.
 const WARNING_SECS: u64 = 10;
 
 /// What all workers' connections share.
@@ -49,10 +52,13 @@ const WARNING_SECS: u64 = 10;
 pub(crate) struct Lobby {
     pub(crate) settings: Arc<Settings>,
     pub(crate) guests: Arc<Guests>,
+    /// Those who are being told that there is no room.
+    away: Arc<Guests>,
     tls: Option<Arc<ServerConfig>>,
     /// Where workers with owned connections accept by themselves.
     listener: TcpListener,
-    warned_at: AtomicU64,
+    full_told: Seldom,
+    pause_told: Seldom,
 }
 
 impl Lobby {
@@ -60,8 +66,17 @@ impl Lobby {
     /// If the certificate or its key cannot be used.
     pub(crate) fn new(settings: Arc<Settings>, listener: TcpListener) -> std::io::Result<Arc<Self>> {
         let guests = Guests::new(settings.connections_max);
+        let away = Guests::new(TURNED_AWAY_MAX);
         let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-        Ok(Arc::new(Self { settings, guests, tls, listener, warned_at: AtomicU64::new(0) }))
+        Ok(Arc::new(Self {
+            settings,
+            guests,
+            away,
+            tls,
+            listener,
+            full_told: Seldom::default(),
+            pause_told: Seldom::default(),
+        }))
     }
 
     /// Shakes hands, if the server speaks TLS.
@@ -81,7 +96,7 @@ impl Lobby {
     /// Takes a place, or tells in the log that there is none.
     fn enter(&self) -> Option<Guest> {
         let guest = self.guests.enter();
-        if guest.is_none() && self.may_warn() {
+        if guest.is_none() && self.full_told.may_warn(tricast_hub::system_now().0 / 1000) {
             tracing::warn!(limits.connections_max = self.guests.most(), "refusing connections");
         }
         guest
@@ -89,18 +104,22 @@ impl Lobby {
 
     /// Tells that no connection can be accepted for now.
     fn warn_of_pause(&self, error: &std::io::Error) {
-        if self.may_warn() {
+        if self.pause_told.may_warn(tricast_hub::system_now().0 / 1000) {
             tracing::warn!(%error, "accepting pauses");
         }
     }
+}
 
-    /// Whether the last warning is long ago.
-    fn may_warn(&self) -> bool {
-        let second = tricast_hub::system_now().0 / 1000;
-        let before = self.warned_at.load(Ordering::Relaxed);
-        let is_due = second >= before + WARNING_SECS;
-        is_due
-            && self.warned_at.compare_exchange(before, second, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+/// When a warning was given last, in seconds since 1970.
+#[derive(Debug, Default)]
+struct Seldom(AtomicU64);
+
+impl Seldom {
+    /// Whether the last warning is long enough ago. Of workers that ask at once, one may.
+    fn may_warn(&self, second: u64) -> bool {
+        let before = self.0.load(Ordering::Relaxed);
+        let is_due = before.checked_add(WARNING_SECS).is_none_or(|due| second >= due);
+        is_due && self.0.compare_exchange(before, second, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -259,7 +278,7 @@ impl Porter {
     /// Takes a client in.
     pub(crate) fn greet(&self, stream: mio::net::TcpStream, peer: SocketAddr) {
         let Some(front) = self.front.upgrade() else { return };
-        let Some(guest) = self.lobby.enter() else { return self.turn_away(stream) };
+        let Some(guest) = self.lobby.enter() else { return self.send_away(stream) };
         if self.lobby.tls.is_some() {
             let lobby = Arc::clone(&self.lobby);
             actix_web::rt::spawn(async move {
@@ -273,9 +292,9 @@ impl Porter {
         front.welcome(Wire::Fresh(Fresh { stream, registry: None }), peer, guest);
     }
 
-    fn turn_away(&self, stream: mio::net::TcpStream) {
+    fn send_away(&self, stream: mio::net::TcpStream) {
         if let Ok(stream) = TcpStream::from_std(stream.into()) {
-            actix_web::rt::spawn(turn_away(stream));
+            actix_web::rt::spawn(turn_away(Arc::clone(&self.lobby), stream));
         }
     }
 
@@ -294,7 +313,7 @@ async fn welcome(front: Rc<Front>, lobby: Arc<Lobby>, stream: TcpStream) -> Resu
                 front.attend(wire, BytesMut::new(), peer, guest).await;
             }
         }
-        None => turn_away(stream).await,
+        None => turn_away(lobby, stream).await,
     }
     Ok(())
 }
@@ -314,11 +333,27 @@ pub(crate) fn tune(listener: &Socket, settings: &Settings) -> std::io::Result<()
 
 /// Tells a client that there is no room (RFC 9110, section 15.6.4), and waits a moment for it to close: what it sent is
 /// not read by anybody, and closing over it would take the answer back.
-async fn turn_away(mut stream: TcpStream) {
+async fn turn_away(lobby: Arc<Lobby>, stream: TcpStream) {
+    let Some(_place) = lobby.away.enter() else { return };
+    let Some(mut wire) = lobby.greet(stream).await else { return };
     let problem = Problem::new(Reason::TooManyConnections, "limits.connections_max is reached");
-    let told = stream.write_all(&refusal(&problem)).await.is_ok() && stream.shutdown().await.is_ok();
+    let last = if wire.is_h2() { Vec::new() } else { refusal(&problem) };
+    let told = wire.write_all(&last).await.is_ok() && wire.shutdown().await.is_ok();
     if told {
-        let mut rest = stream.take(FAREWELL_BYTES_MAX);
+        let mut rest = wire.take(FAREWELL_BYTES_MAX);
         let _ = tokio::time::timeout(FAREWELL, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_warning_in_a_while_however_many_are_refused() {
+        let told = Seldom::default();
+        let warned: Vec<u64> = (1000..1025).filter(|second| told.may_warn(*second)).collect();
+        assert_eq!(warned, [1000, 1010, 1020]);
+        assert!(!told.may_warn(1020));
     }
 }

@@ -21,6 +21,9 @@ pub(crate) enum Wire {
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(TlsWire),
+    /// Memory.
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
 }
 
 /// A connection that only a worker's own epoll instance may know.
@@ -38,6 +41,8 @@ impl Wire {
             Self::Fresh(fresh) => fresh.stream.peer_addr().ok(),
             Self::Plain(stream) => stream.peer_addr().ok(),
             Self::Tls(wire) => wire.stream().peer_addr().ok(),
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 
@@ -46,6 +51,8 @@ impl Wire {
         match self {
             Self::Fresh(fresh) => Some(fresh.stream.read(into)),
             Self::Plain(_) | Self::Tls(_) => None,
+            #[cfg(test)]
+            Self::Memory(_) => None,
         }
     }
 
@@ -59,6 +66,8 @@ impl Wire {
                 TcpStream::from_std(fresh.stream.into()).map(Self::Plain)
             }
             Self::Plain(_) | Self::Tls(_) => Ok(self),
+            #[cfg(test)]
+            Self::Memory(_) => Ok(self),
         }
     }
 
@@ -79,6 +88,8 @@ impl AsyncRead for Wire {
             Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, into),
             Self::Tls(wire) => Pin::new(wire).poll_read(cx, into),
+            #[cfg(test)]
+            Self::Memory(pipe) => Pin::new(pipe).poll_read(cx, into),
         }
     }
 }
@@ -89,6 +100,8 @@ impl AsyncWrite for Wire {
             Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(wire) => Pin::new(wire).poll_write(cx, bytes),
+            #[cfg(test)]
+            Self::Memory(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
 
@@ -97,6 +110,8 @@ impl AsyncWrite for Wire {
             Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(wire) => Pin::new(wire).poll_flush(cx),
+            #[cfg(test)]
+            Self::Memory(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
 
@@ -105,6 +120,8 @@ impl AsyncWrite for Wire {
             Self::Fresh(_) => Poll::Ready(Err(unsettled())),
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(wire) => Pin::new(wire).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Memory(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }
 }

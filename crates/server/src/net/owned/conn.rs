@@ -94,6 +94,8 @@ pub(crate) struct Conn {
     ends: bool,
     /// Its client has closed its side, perhaps behind bytes that were not read yet.
     pub(crate) is_closing: bool,
+    /// A write has failed.
+    pub(crate) is_over: bool,
 }
 
 impl Conn {
@@ -110,6 +112,7 @@ impl Conn {
             stands: false,
             ends: false,
             is_closing: false,
+            is_over: false,
         }
     }
 

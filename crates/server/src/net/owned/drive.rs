@@ -233,8 +233,12 @@ impl Owned {
             Next::Other => (0, Wanted::GiveBack),
             // A client that sends so much before it has its answer is up to no good.
             Next::Nothing if polls.ahead.len() > AHEAD_BYTES_MAX => return Wanted::Drop,
+            // Also of a head that began behind the request before it, and of one that TLS gave by records.
+            Next::Nothing if !is_held && !input.is_empty() && !polls.is_timed => {
+                polls.is_timed = true;
+                (0, Wanted::Rest)
+            }
             Next::Nothing if has_more => (0, Wanted::Again),
-            Next::Nothing if !is_held && was_empty && count > 0 => (0, Wanted::Rest),
             Next::Nothing => (0, Wanted::Nothing),
         };
         if !is_held && was_empty {
@@ -244,6 +248,7 @@ impl Owned {
         }
         if used > 0 {
             polls.phase = Phase::Waiting;
+            polls.is_timed = false;
         }
         if polls.ahead.is_empty() {
             polls.ahead = Vec::new();
@@ -416,7 +421,10 @@ impl Owned {
         }
         todo.released.into_iter().for_each(|key| self.hub.release(key));
         for seat in todo.dead {
-            self.drop_conn(seat);
+            // By now the seat may be another connection's.
+            if self.table.borrow().get(seat as usize).is_some_and(|conn| conn.is_over) {
+                self.drop_conn(seat);
+            }
         }
     }
 

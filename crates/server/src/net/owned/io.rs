@@ -32,6 +32,8 @@ impl Io {
                 let (stream, tls) = wire.into_parts();
                 (mio::net::TcpStream::from_std(stream.into_std()?), Some(tls))
             }
+            #[cfg(test)]
+            Wire::Memory(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         registry.register(&mut stream, token, interest)?;
         Ok(Self { stream, tls })

@@ -258,8 +258,16 @@ impl Owned {
     fn follow(&self, seat: u32, flow: Flow) {
         match flow {
             Flow::Fine => {}
-            Flow::Over => self.note(|todo| todo.dead.push(seat)),
+            Flow::Over => self.bury(seat),
             Flow::Ended => self.set_deadline(seat, END),
+        }
+    }
+
+    /// A connection is over: it goes once the hub is not at work.
+    fn bury(&self, seat: u32) {
+        if let Some(conn) = self.table.borrow_mut().get_mut(seat as usize) {
+            conn.is_over = true;
+            self.note(|todo| todo.dead.push(seat));
         }
     }
 
@@ -323,7 +331,7 @@ impl Carrier for Owned {
         let Some(conn) = table.get_mut(seat.0 as usize) else { return 0 };
         let Ok(written) = conn.send(bytes) else {
             drop(table);
-            self.note(|todo| todo.dead.push(seat.0));
+            self.bury(seat.0);
             return 0;
         };
         written

@@ -56,6 +56,8 @@ pub(crate) struct Polls {
     pub(crate) closes: bool,
     /// Read from the client and not yet looked at.
     pub(crate) ahead: Vec<u8>,
+    /// Whether the rest of the head that has begun is due.
+    pub(crate) is_timed: bool,
     /// An answer that came before the connection did.
     pub(crate) early: Option<Bytes>,
     template: Option<Rc<Kind>>,
@@ -70,6 +72,7 @@ impl Polls {
             phase: Phase::Waiting,
             closes: false,
             ahead: Vec::new(),
+            is_timed: false,
             early: None,
             template: None,
             likeness: None,
