@@ -135,16 +135,15 @@ impl Owned {
 
     /// Writes what is held, and lets the subscriber read on if that was all.
     fn on_writable(self: &Rc<Self>, seat: u32) {
-        let (flow, key) = {
+        let (flow, key, stands) = {
             let mut table = self.table.borrow_mut();
             let Some(conn) = table.get_mut(seat as usize).filter(|conn| conn.stands()) else { return };
-            let flow = conn.flush();
-            if conn.stands() {
-                return self.follow(seat, flow);
-            }
-            (flow, conn.key)
+            (conn.flush(), conn.key, conn.stands())
         };
         self.follow(seat, flow);
+        if stands {
+            return;
+        }
         match (flow, key) {
             (Flow::Ended, _) => self.release(seat),
             (Flow::Fine, Some(key)) => self.advance(seat, key),
@@ -359,10 +358,15 @@ impl Owned {
         let Some((io, guest)) = conn.move_out() else { return };
         let Role::Polls(polls) = &mut conn.role else { return };
         let ahead = BytesMut::from(&polls.ahead[..]);
-        let front = self.front.get().and_then(Weak::upgrade);
-        if let (Ok(wire), Some(front)) = (io.disown(&self.registry), front) {
-            let peer = wire.peer();
-            spawn(front.attend(wire, ahead, peer, guest));
+        let Some(front) = self.front.get().and_then(Weak::upgrade) else { return };
+        // Most come back at once, with another poll: a plain one stays registered here.
+        let wire =
+            if io.reads_in_records() { io.disown(&self.registry) } else { Ok(io.fresh(&self.registry)) };
+        let Ok(wire) = wire else { return };
+        let peer = wire.peer();
+        let mut attended = Box::pin(front.attend(wire, ahead, peer, guest));
+        if attended.as_mut().now_or_never().is_none() {
+            spawn(attended);
         }
     }
 
