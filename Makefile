@@ -12,9 +12,11 @@ run: ## Builds a release and runs the demo on http://127.0.0.1:8080/
 
 test: setup test-rust test-page ## Installs what the tests need, then runs all of them
 
-test-rust: ## Unit, property, conformance and command tests; the conformance suite on both ways out
+test-rust: ## Unit, property, conformance and command tests; the conformance suite on both ways out, and over TLS
 	cargo test --workspace
 	TRICAST_FANOUT__WAY=body cargo test --package tricast-testkit --test conformance
+	TESTKIT_TLS=1 cargo test --package tricast-testkit --test conformance
+	TESTKIT_TLS=1 TRICAST_FANOUT__WAY=body cargo test --package tricast-testkit --test conformance
 
 test-page: ## The page in a real browser (after `make setup`)
 	cargo build --package tricast-cli

@@ -18,16 +18,17 @@ pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
     descriptors::raise_limit(&settings);
     tricast_server::block_on(async {
         let listen = settings.listen;
-        let server = Server::bind(settings, None).with_context(|| format!("cannot listen on {listen}"))?;
-        announce(server.local_addr())?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let server = Server::bind(settings, None).with_context(|| format!("cannot serve on {listen}"))?;
+        announce(scheme, server.local_addr())?;
         Ok(server.run().await?)
     })
 }
 
 /// The one line that a program which starts a server waits for.
-fn announce(address: SocketAddr) -> std::io::Result<()> {
+fn announce(scheme: &str, address: SocketAddr) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "listening http://{address}")?;
+    writeln!(stdout, "listening {scheme}://{address}")?;
     stdout.flush()
 }
 

@@ -1,5 +1,6 @@
 //! The command as people and scripts meet it: its words, its exit codes, and one feed on three transports.
 
+mod connections;
 mod descriptors;
 mod process;
 

@@ -5,6 +5,8 @@
 //! once. Below it are the scripted peers: [`Connection`] speaks raw HTTP, [`SseReader`] reads a stream of events,
 //! [`WsPeer`] sends and reads frames.
 //!
+//! With `TESTKIT_TLS` in the environment every server speaks TLS and every peer too, by `rustls`.
+//!
 //! What it is not: there is nothing here of `tricast-wire`, `tricast-client` or any HTTP library. Bytes are made and
 //! read by hand and from the standards, so that a mistake which encoder and decoder share cannot hide.
 //!
@@ -17,6 +19,7 @@
 //! 2. What a peer reads is checked as strictly as the standards allow; a breach is a panic that shows the bytes.
 //! 3. A server and its peers are gone when the values are dropped.
 
+mod certificate;
 mod deadline;
 mod lane;
 mod line;
@@ -24,9 +27,11 @@ mod message;
 mod opening;
 mod peer;
 mod process;
+mod reach;
 mod server;
 mod subscriber;
 
+pub use certificate::Certificate;
 pub use deadline::{PATIENCE, eventually, patience};
 pub use lane::Lane;
 pub use message::{Close, Event, Gap, Message, Sync};

@@ -1,7 +1,6 @@
 //! How each lane brings its messages. A line reads; what it reads means the same on all three.
 
 use std::io::{ErrorKind, Result};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::message::read_answer;
@@ -211,13 +210,5 @@ impl WsLine {
                 None => return Err(std::io::Error::from(ErrorKind::UnexpectedEof)),
             }
         }
-    }
-}
-
-/// A connection for a line: plain, or with a small receive buffer.
-pub(crate) fn connect(address: SocketAddr, receive_buffer: Option<usize>) -> Result<Connection> {
-    match receive_buffer {
-        Some(bytes) => Connection::narrow(address, bytes),
-        None => Connection::open(address),
     }
 }

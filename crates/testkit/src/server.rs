@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use tricast_server::{Server, Settings, SettingsSource, Stopper};
 
+use crate::certificate::Certificate;
+use crate::reach::Reach;
 use crate::{Connection, PATIENCE, Response, eventually};
 
 /// Settings of every test server, unless the test names them: two workers, so that the order is one over both, and
@@ -24,10 +27,13 @@ const FLAGS: [(&str, &str); 6] = [
 /// Chooses the way out of every test server that names none itself: the whole suite runs on each.
 const WAY_VARIABLE: &str = "TRICAST_FANOUT__WAY";
 
+/// Set, it has every test server speak TLS.
+const TLS_VARIABLE: &str = "TESTKIT_TLS";
+
 /// A server on a thread of its own. It stops when this is dropped.
 #[derive(Debug)]
 pub struct TestServer {
-    address: SocketAddr,
+    reach: Reach,
     stopper: Stopper,
     /// In a lock only so that publishers on several threads may share the server.
     ended: Mutex<Receiver<std::io::Result<()>>>,
@@ -52,6 +58,40 @@ impl TestServer {
     #[track_caller]
     #[must_use]
     pub fn with(flags: &[(&str, &str)]) -> Self {
+        if std::env::var_os(TLS_VARIABLE).is_some() {
+            Self::with_tls(flags)
+        } else {
+            Self::serve(flags, None)
+        }
+    }
+
+    /// Starts a server that speaks TLS, with settings by their dotted names.
+    ///
+    /// # Panics
+    /// As [`TestServer::with`].
+    #[track_caller]
+    #[must_use]
+    pub fn with_tls(flags: &[(&str, &str)]) -> Self {
+        let files = Certificate::shared();
+        let (certificate, key) = (files.certificate(), files.key());
+        let tls = [("tls.certificate", certificate.to_string_lossy()), ("tls.key", key.to_string_lossy())];
+        let tls = tls.iter().map(|(name, value)| (*name, &**value));
+        let flags: Vec<(&str, &str)> = flags.iter().copied().chain(tls).collect();
+        Self::serve(&flags, Some(files.client(&[b"http/1.1"])))
+    }
+
+    /// Starts a server without TLS whatever the others do, for peers that write and read on two threads.
+    ///
+    /// # Panics
+    /// As [`TestServer::with`].
+    #[track_caller]
+    #[must_use]
+    pub fn plain(flags: &[(&str, &str)]) -> Self {
+        Self::serve(flags, None)
+    }
+
+    #[track_caller]
+    fn serve(flags: &[(&str, &str)], tls: Option<Arc<ClientConfig>>) -> Self {
         let flags = FLAGS.iter().chain(flags).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let env = std::env::vars().filter(|(name, _)| name == WAY_VARIABLE).collect();
         let source = SettingsSource { file: None, env, flags: flags.collect() };
@@ -70,13 +110,39 @@ impl TestServer {
         let (address, stopper) = is_bound
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|error| panic!("the server does not start: {error}"));
-        Self { address, stopper, ended: Mutex::new(ended), thread: Some(thread) }
+        Self { reach: Reach { address, tls }, stopper, ended: Mutex::new(ended), thread: Some(thread) }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.reach.address
+    }
+
+    /// Connects as this server is spoken to.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn connect(&self) -> std::io::Result<Connection> {
+        self.reach.connect(None)
+    }
+
+    /// Connects with a receive buffer of about so many bytes.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn connect_narrow(&self, receive_buffer: usize) -> std::io::Result<Connection> {
+        self.reach.connect(Some(receive_buffer))
+    }
+
+    /// Whether it speaks TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.reach.tls.is_some()
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Begins to stop it as a signal would, on a thread of its own, and does not wait.
@@ -117,7 +183,7 @@ impl TestServer {
     /// If there is no answer.
     #[track_caller]
     pub fn request(&self, method: &str, target: &str, headers: &str, body: &str) -> Response {
-        request(self.address, method, target, headers, body)
+        self.reach.request(method, target, headers, body)
     }
 
     /// `GET`.
@@ -219,24 +285,6 @@ impl Drop for TestServer {
             let _ = thread.join();
         }
     }
-}
-
-/// Sends one request over a connection of its own.
-#[track_caller]
-pub(crate) fn request(
-    address: SocketAddr,
-    method: &str,
-    target: &str,
-    headers: &str,
-    body: &str,
-) -> Response {
-    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}{length}\r\n{body}"
-    );
-    Connection::open(address)
-        .and_then(|mut connection| connection.exchange(head))
-        .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
 }
 
 /// The ids in the answer to a publish.

@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::line::{End, Line, connect};
+use crate::line::{End, Line};
+use crate::reach::Reach;
 use crate::{Close, Event, Lane, Message, Opening, PATIENCE, Response, Sync, TestServer};
 
 /// One client.
 #[derive(Debug)]
 pub struct Subscriber {
-    address: SocketAddr,
+    reach: Reach,
     lane: Lane,
     opening: Opening,
     line: Line,
@@ -39,7 +39,7 @@ impl Subscriber {
     #[track_caller]
     #[must_use]
     pub fn open(server: &TestServer, lane: Lane, opening: &Opening) -> Self {
-        Self::over(server.address(), lane, opening, None)
+        Self::over(server.reach(), lane, opening, None)
     }
 
     /// Subscribes with a small receive buffer, so that not reading is felt soon.
@@ -49,16 +49,17 @@ impl Subscriber {
     #[track_caller]
     #[must_use]
     pub fn open_narrow(server: &TestServer, lane: Lane, opening: &Opening) -> Self {
-        Self::over(server.address(), lane, opening, Some(4096))
+        Self::over(server.reach(), lane, opening, Some(4096))
     }
 
     #[track_caller]
-    fn over(address: SocketAddr, lane: Lane, opening: &Opening, receive_buffer: Option<usize>) -> Self {
-        let line = connect(address, receive_buffer)
+    fn over(reach: &Reach, lane: Lane, opening: &Opening, receive_buffer: Option<usize>) -> Self {
+        let line = reach
+            .connect(receive_buffer)
             .and_then(|connection| Line::open(lane, connection, opening))
             .unwrap_or_else(|error| panic!("{lane}: {opening:?}: {error}"));
         let mut subscriber = Self {
-            address,
+            reach: reach.clone(),
             lane,
             opening: opening.clone(),
             line,
@@ -231,7 +232,7 @@ impl Subscriber {
     #[track_caller]
     pub fn change_rooms(&self, method: &str, body: &str) -> Response {
         let target = format!("{}/sessions/{}/rooms", self.opening.base(), self.session());
-        crate::server::request(self.address, method, &target, "Content-Type: application/json\r\n", body)
+        self.reach.request(method, &target, "Content-Type: application/json\r\n", body)
     }
 
     /// Sends a command on a WebSocket and gives its answer. Messages before the answer stay to be read.

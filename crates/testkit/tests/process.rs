@@ -60,7 +60,7 @@ fn what_waits_behind_a_stream_does_not_spin() {
         .iter()
         .flat_map(|lane| [*lane; 3])
         .map(|lane| {
-            let mut connection = Connection::open(server.address()).unwrap();
+            let mut connection = server.connect().unwrap();
             let path = format!("/v1/feeds/default/{lane}");
             let request = match lane {
                 Lane::Ws => WsPeer::request(&path, ""),
@@ -98,4 +98,125 @@ fn idle_streams_are_idle() {
     std::thread::sleep(Duration::from_secs(1));
     let used = cpu_time().saturating_sub(before);
     assert!(used < Duration::from_millis(300), "{used:?} of processor time in a second of nothing");
+}
+
+/// What every connection of a kind does first, and whether it then is a subscriber.
+const GUESTS: [(&str, bool); 4] = [("sse", true), ("ws", true), ("poll", true), ("poll?wait=0", false)];
+
+fn guest(server: &TestServer, kind: usize) -> std::io::Result<Connection> {
+    let (what, is_subscriber) = GUESTS[kind % GUESTS.len()];
+    let path = format!("/v1/feeds/default/{what}");
+    let mut connection = server.connect()?;
+    connection.send(match what {
+        "ws" => WsPeer::request(&path, ""),
+        _ => format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"),
+    })?;
+    if what == "poll" {
+        return Ok(connection);
+    }
+    let status = if is_subscriber { connection.head(patience())? } else { connection.response(patience())? };
+    match status.status {
+        101 | 200 => Ok(connection),
+        _ => Err(std::io::Error::other(format!("{status:?}"))),
+    }
+}
+
+/// Streams, parked polls and connections that rest after one all have a place, and one too many is told so. A place
+/// is free again when its connection goes, and all of them are at the end.
+#[test]
+fn connections_have_places() {
+    const PLACES: usize = 40;
+    let _alone = alone();
+    for way in ["owned", "body"] {
+        let flags = [("limits.connections_max", "40"), ("fanout.way", way)];
+        let server = TestServer::with(&flags);
+        for _ in 0..3 {
+            let mut all: Vec<Connection> = (0..PLACES).map(|kind| guest(&server, kind).unwrap()).collect();
+            let refused = || {
+                let mut further = server.connect().unwrap();
+                // It is told before it asks.
+                let answer = further.response(patience()).unwrap();
+                assert!(further.is_ended(patience()).unwrap());
+                answer
+            };
+            let answer = refused();
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{way}");
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+            assert!(
+                answer.json()["detail"].as_str().unwrap().contains("limits.connections_max"),
+                "{answer:?}"
+            );
+            // Each kind gives its place to another.
+            for _ in GUESTS {
+                drop(all.remove(0));
+                eventually("a place is free", || guest(&server, 3).map(|found| all.push(found)).is_ok());
+            }
+            assert_eq!(refused().status, 503, "{way}");
+            drop(all);
+            eventually("every place is free", || {
+                let again: Vec<Connection> = (0..PLACES).map_while(|_| guest(&server, 3).ok()).collect();
+                again.len() == PLACES
+            });
+            eventually("those are gone too", || guest(&server, 3).is_ok());
+        }
+    }
+}
+
+/// Whatever stands, rests or has half asked: everybody is told who waits for something, and nobody is waited for.
+#[test]
+fn draining_has_an_end_for_every_connection() {
+    let _alone = alone();
+    for way in ["owned", "body"] {
+        let server = TestServer::with(&[("fanout.way", way), ("drain.max_secs", "5")]);
+        let mut subscribers: Vec<Subscriber> =
+            (0..30).map(|n| Subscriber::open(&server, Lane::ALL[n % 3], &Opening::new())).collect();
+        let mut parked: Vec<Connection> = (0..10).map(|_| guest(&server, 2).unwrap()).collect();
+        let resting: Vec<Connection> = (0..10).map(|_| guest(&server, 3).unwrap()).collect();
+        let halves: Vec<Connection> = (0..30)
+            .map(|n| {
+                // On a fresh connection, after a poll, and after what actix answers.
+                let mut connection =
+                    if n % 3 == 0 { server.connect().unwrap() } else { guest(&server, 3).unwrap() };
+                if n % 3 == 1 {
+                    connection.exchange("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+                }
+                connection.send("GET /v1/feeds/default/po").unwrap();
+                connection
+            })
+            .collect();
+        server.wait_for_subscribers(40);
+        server.begin_to_stop();
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.ending().0.reason, "draining", "{way}: {}", subscriber.lane());
+        }
+        for poll in &mut parked {
+            let told = poll.response(patience()).unwrap().json();
+            assert_eq!(told["notices"][0]["reason"], "draining", "{way}: {told}");
+        }
+        // Within the drain and what requests may take, and what a machine with other work may add.
+        let took = server.wait_for_end();
+        assert!(took < Duration::from_secs(12), "{way}: {took:?}");
+        drop((resting, halves));
+    }
+}
+
+/// Two thousand connections of each kind come and go, by the hundred, and leave no file open.
+#[test]
+fn no_file_is_left_open() {
+    const ROUNDS: usize = 20;
+    let _alone = alone();
+    for way in ["owned", "body"] {
+        let server = TestServer::with(&[("fanout.way", way), ("session.grace_secs", "1")]);
+        (0..GUESTS.len()).for_each(|kind| drop(guest(&server, kind).unwrap()));
+        server.wait_for_subscribers(0);
+        let before = open_files();
+        for kind in 0..GUESTS.len() {
+            for _ in 0..ROUNDS {
+                let all: Vec<Connection> = (0..100).map(|_| guest(&server, kind).unwrap()).collect();
+                drop(all);
+            }
+            server.wait_for_subscribers(0);
+            eventually("all files are closed", || open_files() <= before);
+        }
+    }
 }

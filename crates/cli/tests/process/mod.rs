@@ -98,6 +98,15 @@ impl Running {
         self.told.recv_timeout(PATIENCE).expect("the command said nothing in time")
     }
 
+    /// The next line of a command that ends; none when it has.
+    pub(crate) fn line_before_the_end(&self) -> Option<String> {
+        match self.told.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the command did not end in time"),
+        }
+    }
+
     /// A server on a free port.
     pub(crate) fn server() -> Self {
         Self::server_at("127.0.0.1:0")
@@ -121,6 +130,23 @@ impl Running {
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_tricast"), word]);
         shell.args(["--listen", "127.0.0.1:0", "--workers", "1"]).args(flags).stdout(Stdio::piped());
         Self::of(shell)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, and tells how it ended.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the command did not end in time");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What follows this word at the start of a line.

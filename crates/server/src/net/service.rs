@@ -37,6 +37,9 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How much longer the kernel waits for a client that takes nothing than the hub does.
 const STALL_GRACE: Duration = Duration::from_secs(5);
 
+/// How far actix's clock may lag: what it times ends that much too early.
+const CLOCK_STEP: Duration = Duration::from_millis(500);
+
 /// Connections that are being told that there is no room; further ones are closed without a word.
 pub(crate) const TURNED_AWAY_MAX: usize = 1024;
 
@@ -223,7 +226,7 @@ async fn dispatcher(settings: &Settings, app: App, stops: Stops) -> Result<Dispa
     });
     let http = HttpService::<GatedIo, _, _>::build()
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(settings.request_timeout)
+        .client_request_timeout(settings.request_timeout + CLOCK_STEP)
         // A client that has closed its side has gone: without this a stream is noticed only when a write fails.
         .h1_allow_half_closed(false)
         .on_connect_ext(|io, data| {

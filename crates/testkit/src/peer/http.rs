@@ -1,15 +1,19 @@
 //! HTTP/1.1 by hand (RFC 9112), with a deadline on every read.
 
 use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
+
+use crate::peer::socket::Socket;
 use crate::{PATIENCE, patience};
 
 /// A connection, and what was read of it and not yet used.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     held: Vec<u8>,
     at: usize,
     body: Body,
@@ -60,7 +64,38 @@ impl Connection {
     fn over(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, held: Vec::new(), at: 0, body: Body::Length(0) })
+        Ok(Self { socket: Socket::Plain(stream), held: Vec::new(), at: 0, body: Body::Length(0) })
+    }
+
+    /// Puts TLS over a fresh connection.
+    ///
+    /// # Errors
+    /// The socket's, or what is wrong with what the server sent.
+    pub fn secured(self, client: &Arc<ClientConfig>) -> Result<Self> {
+        Ok(Self { socket: self.socket.secured(client)?, ..self })
+    }
+
+    /// The protocol that the server chose in the handshake.
+    #[must_use]
+    pub fn protocol(&mut self) -> Option<Vec<u8>> {
+        self.socket.tls().and_then(|tls| tls.conn.alpn_protocol().map(<[u8]>::to_vec))
+    }
+
+    /// Sends bytes in records of at most so many bytes, with so many of each record's bytes sent by themselves.
+    ///
+    /// # Errors
+    /// The socket's.
+    ///
+    /// # Panics
+    /// Without TLS.
+    pub fn send_in_records(&mut self, bytes: &[u8], record: usize, piece: usize) -> Result<()> {
+        let tls = self.socket.tls().unwrap_or_else(|| panic!("there is no TLS"));
+        let mut sealed = Vec::new();
+        for part in bytes.chunks(record) {
+            tls.conn.writer().write_all(part)?;
+            tls.conn.write_tls(&mut sealed)?;
+        }
+        sealed.chunks(piece).try_for_each(|part| tls.sock.write_all(part))
     }
 
     /// Sends bytes.
@@ -68,23 +103,23 @@ impl Connection {
     /// # Errors
     /// The socket's.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        self.socket.write_all(bytes.as_ref()).and_then(|()| self.socket.flush())
     }
 
-    /// A second handle on the socket, for sending while another thread reads.
+    /// A second handle on the socket, for sending while another thread reads. Under TLS what it sends is no record.
     ///
     /// # Errors
     /// The socket's.
     pub fn sender(&self) -> Result<TcpStream> {
-        self.stream.try_clone()
+        self.socket.tcp().try_clone()
     }
 
     /// Sends no more, and goes on reading.
     ///
     /// # Errors
     /// The socket's.
-    pub fn half_close(&self) -> Result<()> {
-        self.stream.shutdown(Shutdown::Write)
+    pub fn half_close(&mut self) -> Result<()> {
+        self.socket.half_close()
     }
 
     /// Reads what is there, or waits for it until the deadline. Zero is the end.
@@ -102,8 +137,8 @@ impl Connection {
             if left.is_zero() {
                 return Err(Error::from(ErrorKind::TimedOut));
             }
-            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-            match self.stream.read(&mut piece) {
+            self.socket.tcp().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            match self.socket.read(&mut piece) {
                 Ok(count) => {
                     self.held.extend_from_slice(&piece[..count]);
                     return Ok(count);

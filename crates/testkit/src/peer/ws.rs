@@ -1,11 +1,10 @@
 //! A WebSocket client by hand (RFC 6455).
 
 use std::io::Result;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::peer::http::invalid;
-use crate::{Connection, Response, patience};
+use crate::{Connection, Response, TestServer, patience};
 
 /// The example of RFC 6455, section 1.3, and the answer that belongs to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -57,8 +56,8 @@ impl WsPeer {
     ///
     /// # Errors
     /// The socket's; the whole response, as text, where the server refused.
-    pub fn open(address: SocketAddr, target: &str) -> Result<Self> {
-        Self::open_over(Connection::open(address)?, target).map(|(peer, _)| peer)
+    pub fn open(server: &TestServer, target: &str) -> Result<Self> {
+        Self::open_over(server.connect()?, target).map(|(peer, _)| peer)
     }
 
     /// Shakes hands over a connection, and gives the head of the answer too.

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use tricast_testkit::{Connection, Lane, Opening, Response, Subscriber, TestServer, patience};
+use tricast_testkit::{Lane, Opening, Response, Subscriber, TestServer, patience};
 
 const TEN_MIB: usize = 10 << 20;
 
 /// Sends while it reads: a server that refuses early may close before everything was sent.
 fn send_while_reading(server: &TestServer, head: &str, body: Vec<u8>) -> Response {
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send(head).unwrap();
     let mut sender = connection.sender().unwrap();
     let sending = std::thread::spawn(move || sender.write_all(&body).is_ok());
@@ -29,7 +29,7 @@ fn check(answer: &Response) {
 #[test]
 fn a_declared_body_is_refused_before_it_comes() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let head =
         format!("POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nContent-Length: {TEN_MIB}\r\n\r\n");
     check(&connection.exchange(head).unwrap());
@@ -37,7 +37,7 @@ fn a_declared_body_is_refused_before_it_comes() {
 
 #[test]
 fn ten_mebibytes_with_their_length() {
-    let server = TestServer::start();
+    let server = TestServer::plain(&[]);
     let mut witness = Subscriber::open(&server, Lane::Sse, &Opening::new());
     let body = format!("{{\"data\":\"{}\"}}", "x".repeat(TEN_MIB));
     let head = format!(
@@ -51,7 +51,7 @@ fn ten_mebibytes_with_their_length() {
 
 #[test]
 fn ten_mebibytes_in_chunks() {
-    let server = TestServer::start();
+    let server = TestServer::plain(&[]);
     let head = "POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let mut body = chunk.repeat(TEN_MIB / 0x10000).into_bytes();
@@ -86,7 +86,7 @@ fn the_limits_are_exact() {
 #[test]
 fn a_body_that_stops_costs_its_own_connection() {
     let server = TestServer::start();
-    let mut stopped = Connection::open(server.address()).unwrap();
+    let mut stopped = server.connect().unwrap();
     stopped
         .send("POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{\"data\":")
         .unwrap();

@@ -24,7 +24,7 @@ fn commands_are_answered() {
 #[test]
 fn refusals_name_reason_field_and_ref() {
     let server = TestServer::with(&[("limits.rooms_max", "3")]);
-    let mut peer = WsPeer::open(server.address(), "/v1/feeds/default/ws").unwrap();
+    let mut peer = WsPeer::open(&server, "/v1/feeds/default/ws").unwrap();
     for (text, reply, detail) in [
         ("", json!(null), "message: "),
         ("hello", json!(null), "message: "),
@@ -68,9 +68,9 @@ fn reply_of(peer: &mut WsPeer) -> serde_json::Value {
 #[test]
 fn a_flood_of_publishes_is_answered_in_order() {
     const COUNT: u64 = 5000;
-    let server = TestServer::start();
+    let server = TestServer::plain(&[]);
     let mut witness = Subscriber::open(&server, Lane::Sse, &Opening::new().rooms("flood"));
-    let mut peer = WsPeer::open(server.address(), "/v1/feeds/default/ws").unwrap();
+    let mut peer = WsPeer::open(&server, "/v1/feeds/default/ws").unwrap();
     let mut sender = peer.connection.sender().unwrap();
     let sending = std::thread::spawn(move || {
         use std::io::Write as _;

@@ -73,7 +73,7 @@ fn a_draining_server_takes_nobody_in() {
     // One stream a second or so is ended, so that draining lasts long enough to be asked about.
     let server = TestServer::with(&[("drain.rate", "1"), ("drain.max_secs", "3")]);
     let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
-    let mut asking: Vec<Connection> = (0..4).map(|_| Connection::open(server.address()).unwrap()).collect();
+    let mut asking: Vec<Connection> = (0..4).map(|_| server.connect().unwrap()).collect();
     for connection in &mut asking {
         assert_eq!(connection.exchange(ask("/readyz")).unwrap().status, 200);
     }
@@ -104,9 +104,9 @@ fn a_draining_server_takes_nobody_in() {
 #[test]
 fn the_end_is_bounded() {
     let server = TestServer::with(&[("drain.max_secs", "1")]);
-    let mut idle = Connection::open(server.address()).unwrap();
+    let mut idle = server.connect().unwrap();
     assert_eq!(idle.exchange("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").unwrap().status, 200);
-    let mut halfway = Connection::open(server.address()).unwrap();
+    let mut halfway = server.connect().unwrap();
     halfway
         .send("POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n{")
         .unwrap();
@@ -138,7 +138,7 @@ fn a_low_drain_rate_is_kept() {
 #[test]
 fn after_a_stream_the_connection_is_whole() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send("GET /v1/feeds/default/sse HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     connection.head(patience()).unwrap();
     let first = SseReader::default().next(&mut connection, patience()).unwrap().unwrap();

@@ -1,8 +1,6 @@
 //! WebSocket frames: what RFC 6455 forbids is closed with its code at once, what it asks for is done.
 
-use tricast_testkit::{
-    Connection, Frame, Lane, Opening, Subscriber, TestServer, WsPeer, client_frame, patience,
-};
+use tricast_testkit::{Frame, Lane, Opening, Subscriber, TestServer, WsPeer, client_frame, patience};
 
 const PATH: &str = "/v1/feeds/default/ws";
 const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
@@ -11,7 +9,7 @@ const NO_MASK: [u8; 4] = [0; 4];
 /// Sends bytes after the handshake and reads up to the close frame and the end of the connection.
 #[track_caller]
 fn close_code(server: &TestServer, bytes: &[u8]) -> u16 {
-    let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+    let mut peer = WsPeer::open(server, PATH).unwrap();
     peer.connection.send(bytes).unwrap();
     end_of(&mut peer)
 }
@@ -88,8 +86,8 @@ fn faults_close_with_their_code() {
 /// A terabyte that really begins to come: the answer is there although the client goes on sending.
 #[test]
 fn a_terabyte_that_begins_to_come() {
-    let server = TestServer::start();
-    let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+    let server = TestServer::plain(&[]);
+    let mut peer = WsPeer::open(&server, PATH).unwrap();
     peer.connection.send(declared(0x81, 1 << 40)).unwrap();
     let mut sender = peer.connection.sender().unwrap();
     let sending = std::thread::spawn(move || {
@@ -107,7 +105,7 @@ fn a_terabyte_that_begins_to_come() {
 #[test]
 fn frames_cut_anywhere_are_whole() {
     let server = TestServer::start();
-    let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+    let mut peer = WsPeer::open(&server, PATH).unwrap();
     let text = "{\"op\":\"ping\",\"ref\":\"é😀\"}".as_bytes();
     // One message in frames of one byte, pings between, and every byte in its own segment.
     let mut bytes = Vec::new();
@@ -133,7 +131,7 @@ fn frames_cut_anywhere_are_whole() {
 #[test]
 fn a_ping_is_answered_with_its_payload() {
     let server = TestServer::start();
-    let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+    let mut peer = WsPeer::open(&server, PATH).unwrap();
     for payload in [&b""[..], b"hello", &[0xff; 125]] {
         peer.send_frame(0x89, payload).unwrap();
         let pong = std::iter::from_fn(|| peer.next(patience()).unwrap())
@@ -146,7 +144,7 @@ fn a_ping_is_answered_with_its_payload() {
 fn a_close_is_echoed_and_ends_the_connection() {
     let server = TestServer::start();
     for (payload, code) in [(&b""[..], 1000), (&1000_u16.to_be_bytes(), 1000), (b"\x0f\xa0bye", 4000)] {
-        let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+        let mut peer = WsPeer::open(&server, PATH).unwrap();
         peer.send_frame(0x88, payload).unwrap();
         assert_eq!(end_of(&mut peer), code);
     }
@@ -157,7 +155,7 @@ fn a_close_is_echoed_and_ends_the_connection() {
 #[test]
 fn frames_right_behind_the_handshake() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let mut bytes = WsPeer::request(PATH, "").into_bytes();
     bytes.extend(client_frame(0x81, br#"{"op":"publish","data":"early","ref":1}"#, MASK));
     connection.send(bytes).unwrap();

@@ -1,8 +1,6 @@
 //! The start of a subscription, and its beats.
 
-use tricast_testkit::{
-    Connection, Lane, Message, Opening, SseReader, Subscriber, TestServer, WsPeer, patience,
-};
+use tricast_testkit::{Lane, Message, Opening, SseReader, Subscriber, TestServer, WsPeer, patience};
 
 on_each_lane!(
     sync_is_first,
@@ -94,7 +92,7 @@ fn a_label_changes_nothing(lane: Lane) {
 #[test]
 fn sse_says_when_to_come_back() {
     let server = TestServer::with(&[("stream.retry_ms", "1234")]);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send("GET /v1/feeds/default/sse HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     assert_eq!(connection.head(patience()).unwrap().header("transfer-encoding"), Some("chunked"));
     let mut reader = SseReader::default();
@@ -108,7 +106,7 @@ fn last_event_id_goes_before_after() {
     let server = TestServer::start();
     let ids = server.publish_all(1..=5);
     for (header, after, first) in [(&ids[2], &ids[0], &ids[3]), (&ids[0], &ids[4], &ids[1])] {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         let request = format!(
             "GET /v1/feeds/default/sse?after={after} HTTP/1.1\r\nHost: test\r\nLast-Event-ID: {header}\r\n\r\n"
         );
@@ -127,7 +125,7 @@ fn last_event_id_goes_before_after() {
 #[test]
 fn head_of_a_stream_is_its_head() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send("HEAD /v1/feeds/default/sse HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let head = connection.head(patience()).unwrap();
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
@@ -141,7 +139,7 @@ fn head_of_a_stream_is_its_head() {
 #[test]
 fn http_1_0_gets_no_chunks() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send("GET /v1/feeds/default/sse?after=earliest HTTP/1.0\r\nHost: test\r\n\r\n").unwrap();
     let head = connection.head(patience()).unwrap();
     assert_eq!((head.status, head.header("transfer-encoding")), (200, None), "{head:?}");
@@ -156,7 +154,7 @@ fn http_1_0_gets_no_chunks() {
 fn the_subprotocol_is_answered_when_offered() {
     let server = TestServer::start();
     for (offer, answer) in [("", None), ("Sec-WebSocket-Protocol: x, tricast.v1\r\n", Some("tricast.v1"))] {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         connection.send(WsPeer::request("/v1/feeds/default/ws", offer)).unwrap();
         let head = connection.head(patience()).unwrap();
         assert_eq!((head.status, head.header("sec-websocket-protocol")), (101, answer));

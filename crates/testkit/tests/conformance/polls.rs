@@ -10,7 +10,7 @@ fn ask(server: &TestServer, query: &str, headers: &str) -> Response {
 
 fn park(server: &TestServer, query: &str) -> Connection {
     let before = server.subscribers();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let request = format!("GET /v1/feeds/default/poll?{query} HTTP/1.1\r\nHost: test\r\n\r\n");
     connection.send(request).unwrap();
     server.wait_for_subscribers(before + 1);
@@ -130,7 +130,7 @@ fn of_two_polls_the_older_is_answered_empty() {
     let (session, cursor) = (first["sync"]["session"].as_str().unwrap(), first["cursor"].as_str().unwrap());
     let query = format!("wait=60&session={session}&after={cursor}");
     let mut older = park(&server, &query);
-    let mut newer = Connection::open(server.address()).unwrap();
+    let mut newer = server.connect().unwrap();
     newer.send(format!("GET /v1/feeds/default/poll?{query} HTTP/1.1\r\nHost: test\r\n\r\n")).unwrap();
     let empty = older.response(patience()).unwrap().json();
     assert_eq!((&empty["events"], &empty["notices"]), (&serde_json::json!([]), &serde_json::json!([])));
@@ -173,7 +173,7 @@ fn a_parked_poll_is_answered_by_what_comes() {
 fn pipelined_polls_are_answered_in_order() {
     let server = TestServer::start();
     let ids = server.publish_all(1..=10);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let requests: String = ids
         .iter()
         .map(|id| {

@@ -1,7 +1,7 @@
 //! Requests that are wrong: each gets the reason that the protocol's table gives, with the field, and costs nobody
 //! else anything.
 
-use tricast_testkit::{Connection, Lane, Opening, Response, Subscriber, TestServer, WsPeer, patience};
+use tricast_testkit::{Lane, Opening, Response, Subscriber, TestServer, WsPeer, patience};
 
 on_each_lane!(
     parameters_are_known_and_checked,
@@ -13,7 +13,7 @@ on_each_lane!(
 
 /// The answer to a subscription that is refused.
 fn open(server: &TestServer, lane: Lane, path: &str, headers: &str) -> Response {
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let request = match lane {
         Lane::Ws => WsPeer::request(path, headers),
         Lane::Poll | Lane::Sse => format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"),
@@ -128,7 +128,7 @@ fn another_sites_page_is_kept_out(lane: Lane) {
     }
     assert_eq!(server.subscribers(), 0);
     for origin in ["https://app.example", "http://test"] {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         let headers = format!("Origin: {origin}\r\n");
         let request = match lane {
             Lane::Ws => WsPeer::request(&path, &headers),
@@ -154,7 +154,7 @@ fn a_name_that_is_not_this_machines_is_refused() {
         ("evil.example:8080", 403),
         ("10.1.2.3", 403),
     ] {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         let request = format!("GET /v1/feeds/default HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let answer = connection.exchange(request).unwrap();
         assert_eq!(answer.status, status, "{host}");
@@ -245,7 +245,7 @@ fn a_handshake_that_is_none() {
     let plain = server.get("/v1/feeds/default/ws");
     check(&plain, 400, "bad_request", "Upgrade: ");
     let old = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let answer =
         connection.exchange(format!("GET /v1/feeds/default/ws HTTP/1.1\r\nHost: test\r\n{old}\r\n")).unwrap();
     check(&answer, 400, "bad_request", "Upgrade: ");
@@ -263,7 +263,7 @@ fn noise_is_answered_and_forgotten() {
         b"\r\n\r\n\0\0\0\0",
     ];
     for bytes in noise {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         connection.send(bytes).unwrap();
         let _ = connection.half_close();
         let answer = connection.response(patience());
@@ -296,7 +296,7 @@ fn one_subscriber_too_many() {
 #[test]
 fn a_head_that_never_ends() {
     let server = TestServer::with(&[("server.request_timeout_ms", "200")]);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     connection.send("GET /v1/feeds/default/sse HTTP/1.1\r\nHost: te").unwrap();
     let answer = connection.response(patience());
     assert!(answer.as_ref().map_or(true, |answer| answer.status == 408), "{answer:?}");
@@ -318,7 +318,7 @@ fn a_query_may_be_escaped() {
 #[test]
 fn head_never_has_a_body() {
     let server = TestServer::start();
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     for path in
         ["/v1/feeds/default/poll", "/v1/feeds/default/ws", "/v1/feeds/nowhere/sse", "/nothing", "/healthz"]
     {
@@ -338,10 +338,10 @@ fn a_client_may_ask_before_it_sends() {
             "POST /v1/feeds/default/events HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {len}\r\n\r\n"
         )
     };
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     assert_eq!(connection.exchange(ask(10)).unwrap().status, 100);
     assert_eq!(connection.exchange("{\"data\":1}").unwrap().status, 201);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let mut answer = connection.exchange(ask(10 << 20)).unwrap();
     if answer.status == 100 {
         answer = connection.response(patience()).unwrap();

@@ -1,6 +1,6 @@
 //! WebSocket peers that send much and read nothing.
 
-use tricast_testkit::{Connection, Frame, TestServer, WsPeer, client_frame, patience};
+use tricast_testkit::{Frame, TestServer, WsPeer, client_frame, patience};
 
 use crate::way::Way;
 use crate::witness::{Witnesses, holds_at_most};
@@ -18,7 +18,7 @@ const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
 /// A WebSocket whose own buffers are small, so that not reading is felt soon.
 fn narrow(server: &TestServer) -> WsPeer {
-    let connection = Connection::narrow(server.address(), 4096).unwrap();
+    let connection = server.connect_narrow(4096).unwrap();
     WsPeer::open_over(connection, PATH).unwrap().0
 }
 
@@ -39,7 +39,7 @@ fn a_flood_of_pings_is_answered_by_its_newest(way: Way) {
     const PINGS: u32 = 10_000;
     let server = way.server(&[]);
     let mut witnesses = Witnesses::open(&server);
-    let mut peer = WsPeer::open(server.address(), PATH).unwrap();
+    let mut peer = WsPeer::open(&server, PATH).unwrap();
     let mut sender = peer.connection.sender().unwrap();
     let pings: Vec<u8> = (0..PINGS).flat_map(|n| client_frame(0x89, &n.to_be_bytes(), MASK)).collect();
     std::thread::scope(|scope| {
@@ -124,7 +124,7 @@ fn a_fault_amid_events_is_told_between_two_frames(way: Way) {
     ];
     let server = way.server(&[]);
     let mut witnesses = Witnesses::open(&server);
-    let mut reading = faults.clone().map(|_| WsPeer::open(server.address(), PATH).unwrap());
+    let mut reading = faults.clone().map(|_| WsPeer::open(&server, PATH).unwrap());
     let mut full = faults.clone().map(|_| narrow(&server));
     server.wait_for_subscribers(witnesses.count() + 2 * faults.len() as u64);
     std::thread::scope(|scope| {

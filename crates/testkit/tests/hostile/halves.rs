@@ -24,7 +24,7 @@ fn who_half_closes_with_the_request_is_soon_gone(way: Way) {
     let mut witnesses = Witnesses::open(&server);
     for lane in Lane::ALL {
         for polls in [0, 1] {
-            let mut connection = Connection::open(server.address()).unwrap();
+            let mut connection = server.connect().unwrap();
             for _ in 0..polls {
                 connection.exchange(get("/v1/feeds/default/poll?wait=0", "")).unwrap();
             }
@@ -42,10 +42,10 @@ fn who_half_closes_with_the_request_is_soon_gone(way: Way) {
 fn who_half_closes_and_does_not_read_is_gone(way: Way) {
     let server = way.server(&[("limits.stall_secs", "2"), ("stream.beat_secs", "1")]);
     let mut witnesses = Witnesses::open(&server);
-    let half: Vec<Connection> = [Lane::Sse, Lane::Ws]
+    let mut half: Vec<Connection> = [Lane::Sse, Lane::Ws]
         .iter()
         .map(|lane| {
-            let mut connection = Connection::narrow(server.address(), 4096).unwrap();
+            let mut connection = server.connect_narrow(4096).unwrap();
             connection.send(opening(*lane)).unwrap();
             connection
         })
@@ -54,7 +54,7 @@ fn who_half_closes_and_does_not_read_is_gone(way: Way) {
     for _ in 0..EVENTS / 20 {
         witnesses.see(&server, 20, EVENT);
     }
-    half.iter().for_each(|connection| connection.half_close().unwrap());
+    half.iter_mut().for_each(|connection| connection.half_close().unwrap());
     witnesses.see_until_alone(&server);
 }
 
@@ -65,7 +65,7 @@ fn who_resets_is_gone(way: Way) {
     let open: Vec<(Connection, Subscriber)> = Lane::ALL
         .iter()
         .map(|lane| {
-            let mut connection = Connection::narrow(server.address(), 4096).unwrap();
+            let mut connection = server.connect_narrow(4096).unwrap();
             connection.send(crate::opening(*lane)).unwrap();
             (connection, Subscriber::open_narrow(&server, *lane, &opening))
         })

@@ -19,7 +19,7 @@ const POLL: &str = "/v1/feeds/default/poll?wait=0";
 
 /// A connection that has been answered so many polls.
 fn after_polls(server: &TestServer, polls: usize) -> Connection {
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     for _ in 0..polls {
         assert_eq!(connection.exchange(get(POLL, "")).unwrap().status, 200);
     }

@@ -19,6 +19,7 @@ macro_rules! on_each_way {
     };
 }
 
+mod doors;
 mod floods;
 mod halves;
 mod heads;

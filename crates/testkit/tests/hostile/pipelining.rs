@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tricast_testkit::{Connection, Frame, Lane, WsPeer, cpu_time, patience};
+use tricast_testkit::{Frame, Lane, WsPeer, cpu_time, patience};
 
 use crate::way::Way;
 use crate::witness::{Witnesses, holds_at_most};
@@ -19,7 +19,7 @@ on_each_way!(
 fn what_stands_behind_a_parked_poll_keeps_its_order(way: Way) {
     let server = way.server(&[]);
     let ids = server.publish_all(0..5);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     let mut requests = get("/v1/feeds/default/poll?wait=60", "");
     for id in &ids[..4] {
         requests += &get(&format!("/v1/feeds/default/poll?wait=0&max=1&after={id}"), "");
@@ -56,7 +56,7 @@ fn a_flood_behind_a_stream_is_neither_kept_nor_costly(way: Way) {
     let mut flooders = Vec::new();
     holds_at_most(8 * MIB, || {
         for lane in [Lane::Poll, Lane::Sse] {
-            let mut connection = Connection::open(server.address()).unwrap();
+            let mut connection = server.connect().unwrap();
             connection.send(opening(lane)).unwrap();
             let mut sender = connection.sender().unwrap();
             let sent = flood(&mut sender, behind.as_bytes(), sent_max);
@@ -78,7 +78,7 @@ fn a_flood_behind_a_stream_is_neither_kept_nor_costly(way: Way) {
 fn requests_behind_a_websocket_are_no_frames(way: Way) {
     let server = way.server(&[]);
     let mut witnesses = Witnesses::open(&server);
-    let mut peer = WsPeer::open(server.address(), "/v1/feeds/default/ws").unwrap();
+    let mut peer = WsPeer::open(&server, "/v1/feeds/default/ws").unwrap();
     peer.connection.send(get("/healthz", "").repeat(20)).unwrap();
     let frames: Vec<Frame> = std::iter::from_fn(|| peer.next(patience()).ok().flatten()).collect();
     assert!(matches!(frames.last(), Some(Frame::Close(1002, _))), "{frames:?}");
@@ -96,7 +96,7 @@ fn a_body_is_never_the_next_request(way: Way) {
     let target = "/v1/feeds/default/poll?wait=0";
     for (head, body) in [(length.as_str(), &inner), ("Transfer-Encoding: chunked\r\n", &chunked)] {
         for before in [0, 1] {
-            let mut connection = Connection::open(server.address()).unwrap();
+            let mut connection = server.connect().unwrap();
             for _ in 0..before {
                 assert_eq!(connection.exchange(get(target, "")).unwrap().status, 200);
             }

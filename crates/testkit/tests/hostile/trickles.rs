@@ -30,7 +30,7 @@ fn a_head_in_single_bytes_is_a_head(way: Way) {
     let server = way.server(&[]);
     server.publish_all([1]);
     for lane in Lane::ALL {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         if lane == Lane::Poll {
             // The first by the book, so that whoever has the connection by then reads the others.
             let target = "/v1/feeds/default/poll?wait=0&after=earliest";
@@ -50,7 +50,7 @@ fn a_head_in_single_bytes_is_a_head(way: Way) {
             connection.fill(1, patience()).unwrap();
         }
     }
-    let mut peer = WsPeer::open(server.address(), "/v1/feeds/default/ws").unwrap();
+    let mut peer = WsPeer::open(&server, "/v1/feeds/default/ws").unwrap();
     send_bytewise(&mut peer.connection, client_frame(0x89, b"drip", [1, 2, 3, 4]));
     let pong =
         std::iter::from_fn(|| peer.next(patience()).unwrap()).find(|frame| !matches!(frame, Frame::Text(_)));
@@ -63,7 +63,7 @@ fn two_polls_cut_anywhere_are_two_polls(way: Way) {
     let ids = server.publish_all(1..=3);
     let poll = |id: &str| get(&format!("/v1/feeds/default/poll?wait=0&max=1&after={id}"), "");
     let both = poll(&ids[0]) + &poll(&ids[1]);
-    let mut connection = Connection::open(server.address()).unwrap();
+    let mut connection = server.connect().unwrap();
     for cut in 1..both.len() {
         connection.send(&both[..cut]).unwrap();
         // Long enough that the two are seldom read as one; where they are, this cut was not tried, and no more.
@@ -106,7 +106,7 @@ fn are_given_up(server: &TestServer, mut dripping: Vec<Connection>) {
 fn a_head_that_drips_is_given_up(way: Way) {
     let server = way.server(&PATIENT);
     let drip = |_| {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         connection.send("GET /v1/feeds/default/poll HTTP/1.1\r\nHost: test\r\nX-Drip: ").unwrap();
         connection
     };
@@ -118,7 +118,7 @@ fn a_head_that_drips_is_given_up(way: Way) {
 fn a_later_head_that_drips_costs_nobody(way: Way) {
     let server = way.server(&PATIENT);
     let drip = |_| {
-        let mut connection = Connection::open(server.address()).unwrap();
+        let mut connection = server.connect().unwrap();
         let poll = get("/v1/feeds/default/poll?wait=0", "");
         assert_eq!(connection.exchange(poll).unwrap().status, 200);
         connection.send("GET /v1/feeds/default/poll HTTP/1.1\r\nHost: test\r\nX-Drip: ").unwrap();

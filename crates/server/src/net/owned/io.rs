@@ -95,13 +95,18 @@ impl Io {
         }
     }
 
-    /// Tells the client that nothing more comes.
-    pub(crate) fn shut(&mut self) {
+    /// Says goodbye, where the protocol has a word for it.
+    pub(crate) fn part(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.close();
             // A client that does not take this last word is not waited for.
             let _ = tls.pump(&mut self.stream);
         }
+    }
+
+    /// Tells the client that nothing more comes.
+    pub(crate) fn shut(&mut self) {
+        self.part();
         // A connection that is gone already needs no word.
         let _ = self.stream.shutdown(Shutdown::Write);
     }

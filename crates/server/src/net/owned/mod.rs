@@ -302,8 +302,11 @@ impl Owned {
 
     /// Forgets a connection, and closes it.
     fn drop_conn(&self, seat: u32) {
-        let gone = self.table.borrow_mut().try_remove(seat as usize);
-        if let Some(key) = gone.and_then(|conn| conn.key) {
+        let Some(mut gone) = self.table.borrow_mut().try_remove(seat as usize) else { return };
+        if let Some(io) = gone.io() {
+            io.part();
+        }
+        if let Some(key) = gone.key {
             self.hub.release(key);
         }
     }
