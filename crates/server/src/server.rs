@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, dev};
 use futures::FutureExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tricast_feed::Millis;
 use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
@@ -36,6 +37,7 @@ pub struct Server {
     stop: Arc<watch::Sender<bool>>,
     /// Whether the workers accept by themselves.
     accepts: bool,
+    signals: Signals,
     desk: Option<Arc<demo::Desk>>,
 }
 
@@ -46,10 +48,14 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Binds the address. With `demo` it also serves the page and runs the event source.
+    /// Binds the address, and from now on takes SIGINT and SIGTERM. With `demo` it also serves the page and runs the event
+    /// source.
     ///
     /// # Errors
-    /// If the address cannot be bound.
+    /// If the address cannot be bound, or a certificate or its key cannot be used.
+    ///
+    /// # Panics
+    /// Outside of [`block_on`](crate::block_on).
     pub fn bind(settings: Settings, demo: Option<DemoParts>) -> std::io::Result<Self> {
         let shared = shared(&settings);
         let settings = Arc::new(settings);
@@ -68,6 +74,7 @@ impl Server {
             .max_concurrent_connections(settings.connections_max.saturating_add(TURNED_AWAY_MAX))
             .shutdown_timeout(REQUESTS_END_SECS)
             .disable_signals();
+        let signals = Signals::listen()?;
         let (stop, stops) = watch::channel(false);
         let accepts = settings.fanout == FanoutWay::Owned;
         let builder = builder.listen("tricast", listener, move || {
@@ -95,7 +102,16 @@ impl Server {
             });
             service::factory(Arc::clone(&lobby), hub, app, stops)
         })?;
-        Ok(Self { inner: builder.run(), address, shared, guests, stop: Arc::new(stop), accepts, desk })
+        Ok(Self {
+            inner: builder.run(),
+            address,
+            shared,
+            guests,
+            stop: Arc::new(stop),
+            accepts,
+            signals,
+            desk,
+        })
     }
 
     /// The address it listens on.
@@ -121,12 +137,13 @@ impl Server {
     /// If accepting fails for good.
     pub async fn run(self) -> std::io::Result<()> {
         let stopper = self.stopper();
+        let mut caught = self.signals;
         let signals = actix_web::rt::spawn(async move {
-            wait_for_signal().await;
+            caught.next().await;
             tokio::select! {
                 () = stopper.stop() => {}
                 // A second signal means: now.
-                () = wait_for_signal() => stopper.handle.stop(false).await,
+                () = caught.next() => stopper.handle.stop(false).await,
             }
         });
         if self.accepts {
@@ -197,15 +214,21 @@ fn listener(address: SocketAddr, settings: &Settings) -> std::io::Result<TcpList
     Ok(socket.into())
 }
 
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end a server. What comes between the binding and the running is not lost.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

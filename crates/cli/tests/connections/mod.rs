@@ -97,12 +97,14 @@ fn a_signal_ends_it_with_hundreds_of_connections() {
         let way = format!("fanout.way={way}");
         let mut server = Running::start(&["serve", "--listen", "127.0.0.1:0", "--set", &way], 1);
         let address = server.told("listening http://").to_owned();
-        let mut streams: Vec<TcpStream> =
-            (0..200).map(|n| ask(&address, ["/v1/feeds/default/sse", "/v1/feeds/default/poll"][n % 2])).collect();
+        let mut streams: Vec<TcpStream> = (0..200)
+            .map(|n| ask(&address, ["/v1/feeds/default/sse", "/v1/feeds/default/poll"][n % 2]))
+            .collect();
         streams.iter().step_by(2).for_each(|stream| assert_eq!(status(stream), "HTTP/1.1 200"));
         let start = Instant::now();
         terminate(&server);
-        assert!(server.ended().success());
+        let ended = server.ended();
+        assert!(ended.success(), "{way}: {ended}");
         // The drain's ten seconds, and what a machine with other work may add.
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         for (place, stream) in streams.iter_mut().enumerate() {
@@ -122,14 +124,18 @@ fn tls_is_told_with_the_address_and_its_mistakes_with_the_file() {
     std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
     let setting = |name: &str, file: &str| format!("tls.{name}={}", path(file));
     let (certificate, key) = (setting("certificate", "certificate.pem"), setting("key", "key.pem"));
-    let flags = |word, key| [word, "--listen", "127.0.0.1:0", "--set", &certificate, "--set", key].map(str::to_owned);
-    let run = |flags: [String; 7]| tricast(&flags.each_ref().map(String::as_str));
-    let server = Running::start(&flags("serve", &*key).each_ref().map(String::as_str), 1);
+    let server = Running::start(&listening("serve", &certificate, &key), 1);
     assert!(server.lines[0].starts_with("listening https://127.0.0.1:"), "{}", server.lines[0]);
-    let said = run(flags("serve", &*setting("key", "nowhere.pem")));
+    let nowhere = setting("key", "nowhere.pem");
+    let said = tricast(&listening("serve", &certificate, &nowhere));
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains(&format!("tls.key: {}: ", path("nowhere.pem"))), "{}", said.stderr);
-    let said = run(flags("demo", &*key));
+    let said = tricast(&listening("demo", &certificate, &key));
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("tls.certificate and tls.key"), "{}", said.stderr);
+}
+
+/// A command that listens, with two settings.
+fn listening<'a>(word: &'a str, one: &'a str, other: &'a str) -> [&'a str; 7] {
+    [word, "--listen", "127.0.0.1:0", "--set", one, "--set", other]
 }
