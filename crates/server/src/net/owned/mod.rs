@@ -12,8 +12,10 @@
 mod accept;
 mod conn;
 mod deadlines;
+mod deeds;
 mod drive;
 mod heads;
+mod input;
 mod io;
 mod polls;
 mod talk;
