@@ -105,7 +105,7 @@ impl Lobby {
         guest
     }
 
-    /// Tells that no connection can be accepted for now.
+    /// Tells that accepting pauses, and why.
     fn warn_of_pause(&self, error: &std::io::Error) {
         if self.pause_told.may_warn(tricast_hub::system_now().0 / 1000) {
             tracing::warn!(%error, "accepting pauses");
@@ -301,7 +301,7 @@ impl Porter {
         }
     }
 
-    /// Tells that no connection can be accepted for now.
+    /// Tells that accepting pauses, and why.
     pub(crate) fn pause(&self, error: &std::io::Error) {
         self.lobby.warn_of_pause(error);
     }

@@ -34,7 +34,7 @@ pub(super) enum Accepted {
     All,
     /// More may wait.
     Some,
-    /// Nobody can be taken in for now.
+    /// The process or the system is out of something: accepting pauses.
     Paused,
 }
 
