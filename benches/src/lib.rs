@@ -70,7 +70,7 @@ pub fn namespace() -> Namespace {
 #[must_use]
 pub fn shared() -> Arc<Shared> {
     let retention = Retention { events_max: 1000, ..Retention::default() };
-    let feeds = Feeds::new(&[(namespace(), retention)], retention, false, 1);
+    let feeds = Feeds::new(&[(namespace(), retention.into())], retention.into(), false, 1);
     Shared::new(feeds, Arc::new(MemoryEngine::new(Millis(1000), 1)), Limits::default(), system_now)
 }
 

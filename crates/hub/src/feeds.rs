@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use tricast_feed::{
     Addressing, After, ConflationKey, Cursor, Epoch, Interest, Log, Millis, Namespace, Offset, Read,
-    ReadLimit, Reason, Retention, Start,
+    ReadLimit, Reason, Start,
 };
 use tricast_wire::Fault;
 use tricast_wire::event::{Encoded, Prepared};
@@ -14,12 +14,14 @@ use tricast_wire::event::{Encoded, Prepared};
 use crate::Way;
 use crate::lock::lock;
 use crate::mailbox::Link;
+use crate::options::Options;
 
 /// One namespace's log, shared by all workers.
 #[derive(Debug)]
 pub struct Feed {
     namespace: Namespace,
     epoch: Epoch,
+    options: Options,
     log: Mutex<Log<Encoded>>,
     links: RwLock<Vec<Arc<Link>>>,
     subscribers: [AtomicUsize; 3],
@@ -48,11 +50,12 @@ pub(crate) struct Ready {
 }
 
 impl Feed {
-    fn new(namespace: Namespace, epoch: Epoch, retention: Retention) -> Self {
+    fn new(namespace: Namespace, epoch: Epoch, options: Options) -> Self {
         Self {
             namespace,
             epoch,
-            log: Mutex::new(Log::new(epoch, retention)),
+            log: Mutex::new(Log::new(epoch, options.retention)),
+            options,
             links: RwLock::default(),
             subscribers: Default::default(),
         }
@@ -61,6 +64,11 @@ impl Feed {
     /// The namespace.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
+    }
+
+    /// What it asks for itself.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The life of its log.
@@ -164,24 +172,25 @@ impl Feed {
 #[derive(Debug)]
 pub struct Feeds {
     by_name: RwLock<HashMap<Namespace, Arc<Feed>>>,
-    retention: Retention,
+    options: Options,
     dynamic: bool,
     namespaces_max: usize,
 }
 
 impl Feeds {
-    /// The declared namespaces. With `dynamic`, others are made on first use, up to `namespaces_max`.
+    /// The declared namespaces. With `dynamic`, others are made on first use with these `options`, up to
+    /// `namespaces_max`.
     pub fn new(
-        declared: &[(Namespace, Retention)],
-        retention: Retention,
+        declared: &[(Namespace, Options)],
+        options: Options,
         dynamic: bool,
         namespaces_max: usize,
     ) -> Self {
-        let feed = |(name, retention): &(Namespace, Retention)| {
-            (name.clone(), Arc::new(Feed::new(name.clone(), crate::random::random_epoch(), *retention)))
+        let feed = |(name, options): &(Namespace, Options)| {
+            (name.clone(), Arc::new(Feed::new(name.clone(), crate::random::random_epoch(), options.clone())))
         };
         let by_name = RwLock::new(declared.iter().map(feed).collect());
-        Self { by_name, retention, dynamic, namespaces_max }
+        Self { by_name, options, dynamic, namespaces_max }
     }
 
     /// The feed of this name.
@@ -203,7 +212,7 @@ impl Feeds {
             return Err(no_namespace("no room for another namespace"));
         }
         let feed = by_name.entry(namespace.clone()).or_insert_with(|| {
-            Arc::new(Feed::new(namespace.clone(), crate::random::random_epoch(), self.retention))
+            Arc::new(Feed::new(namespace.clone(), crate::random::random_epoch(), self.options.clone()))
         });
         Ok(Arc::clone(feed))
     }

@@ -29,6 +29,7 @@ mod key;
 mod limits;
 mod lock;
 mod mailbox;
+mod options;
 mod out;
 mod random;
 mod session;
@@ -45,6 +46,7 @@ pub use engine::{Appended, Batch, Engine, EngineError, Health, IdempotencyKey, M
 pub use feeds::{Feed, FeedState, Feeds};
 pub use key::Key;
 pub use limits::Limits;
+pub use options::{Check, Options, Presence, Slow, SlowPolicy};
 pub use session::SessionError;
 pub use shared::Shared;
 pub use stream::{Handle, Stream};

@@ -11,7 +11,7 @@ use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
 use crate::random::random_session;
 use crate::session::{Live, SessionError, Sessions, rooms_of};
-use crate::{Appended, Batch, Clock, Engine, EngineError, Feeds, Limits};
+use crate::{Appended, Batch, Check, Clock, Engine, EngineError, Feeds, Limits};
 
 /// What all workers of a process share.
 #[derive(Debug)]
@@ -62,9 +62,13 @@ impl Shared {
     ///
     /// # Errors
     /// [`Reason::NotFound`] for a namespace that is not there; 422's [`Reason::BadRequest`] for a reused idempotency
-    /// key, which names `Idempotency-Key`; [`Reason::Degraded`] if the engine is away. Nothing was appended then.
+    /// key, which names `Idempotency-Key`; [`Reason::Degraded`] if the engine is away; what the namespace's
+    /// [`Check`](crate::Check) refuses. Nothing was appended then.
     pub async fn publish(&self, namespace: &Namespace, batch: Batch) -> Result<Appended, Fault> {
         let feed = self.feeds.find(namespace)?;
+        if let Some(check) = &feed.options().check {
+            check_all(check.as_ref(), &batch)?;
+        }
         self.engine.append(&feed, batch, self.now()).await.map_err(|error| match error {
             EngineError::KeyReused => Fault::bad("Idempotency-Key", error),
             EngineError::Away(_) => Fault::new(Reason::Degraded, error),
@@ -231,6 +235,16 @@ impl Shared {
         self.feeds.all().iter().for_each(|feed| feed.expire(now));
         self.engine.tick(now);
     }
+}
+
+fn check_all(check: &dyn Check, batch: &Batch) -> Result<(), Fault> {
+    let is_alone = batch.drafts.len() == 1;
+    for (place, draft) in batch.drafts.iter().enumerate() {
+        check
+            .check(draft)
+            .map_err(|fault| if is_alone { fault } else { fault.within(&format!("events[{place}]")) })?;
+    }
+    Ok(())
 }
 
 /// A duration in whole milliseconds.

@@ -18,8 +18,8 @@ fn namespace(name: &str) -> Namespace {
 
 fn shared() -> Arc<Shared> {
     let retention = Retention { events_max: 100_000, bytes_max: usize::MAX, age_max: None };
-    let declared = [(namespace("default"), retention), (namespace("other"), retention)];
-    let feeds = Feeds::new(&declared, retention, false, 10);
+    let declared = [(namespace("default"), retention.into()), (namespace("other"), retention.into())];
+    let feeds = Feeds::new(&declared, retention.into(), false, 10);
     let limits = Limits { replies_max: 2, ..Limits::default() };
     Shared::new(feeds, Arc::new(MemoryEngine::new(Millis(1000), 10)), limits, system_now)
 }

@@ -73,7 +73,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let retention = Retention { events_max: 100_000, ..Retention::default() };
-        let feeds = Feeds::new(&[(namespace(), retention)], retention, false, 10);
+        let feeds = Feeds::new(&[(namespace(), retention.into())], retention.into(), false, 10);
         let limits = Limits { read_bytes_max: 400, pass_events_max: 3, beat_secs: 3600, ..Limits::default() };
         let engine = Arc::new(MemoryEngine::new(Millis(1000), 10));
         let shared = Shared::new(feeds, engine, limits, system_now);

@@ -49,7 +49,8 @@ pub(super) fn desk(rate: f64, payload: usize) -> Arc<Desk> {
 
 fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>, Arc<Shared>) {
     let retention = Retention::default();
-    let feeds = Feeds::new(&[(Namespace::new("default").unwrap(), retention)], retention, false, 1);
+    let feeds =
+        Feeds::new(&[(Namespace::new("default").unwrap(), retention.into())], retention.into(), false, 1);
     let engine = MemoryEngine::new(Millis(1000), 10);
     let shared = Shared::new(feeds, Arc::new(engine), Limits::default(), system_now);
     let parts = DemoParts { network, rate, payload, seed: 7 };
