@@ -1,8 +1,9 @@
 # Each target is one command that can also be typed.
 
 PAGE_TESTS := crates/testkit/page
+FUZZ_SECS ?= 60
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc fuzz setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,9 @@ bench-soak: ## 15,000 subscribers that come and go for ten minutes
 
 report: ## Renders the newest run's report again
 	cargo run --release --package tricast-cli -- lab report target/tricast/runs/latest
+
+fuzz: ## Every decoder under libFuzzer, FUZZ_SECS (60) seconds each (after `cargo install cargo-fuzz`, with a nightly compiler)
+	.ci/fuzz $(FUZZ_SECS)
 
 lint: ## Format, clippy and documents, without a warning
 	cargo fmt --all --check

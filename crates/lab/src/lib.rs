@@ -25,6 +25,8 @@ pub mod tap;
 mod crowd;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod load;
 mod machine;
 mod report;

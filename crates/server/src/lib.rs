@@ -19,6 +19,8 @@ mod app;
 mod cors;
 mod ctx;
 pub mod demo;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod health;
 mod history;
 mod host;

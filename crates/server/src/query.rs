@@ -15,8 +15,13 @@ pub(crate) struct Query(HashMap<String, String>);
 impl Query {
     /// Reads the query, and refuses what is not `known` or comes twice.
     pub(crate) fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
+        Self::of(request.query_string(), known)
+    }
+
+    /// The same of the query's text.
+    pub(crate) fn of(query: &str, known: &[&str]) -> Result<Self, Refusal> {
         let mut found = HashMap::new();
-        for (name, value) in form_pairs(request.query_string()) {
+        for (name, value) in form_pairs(query) {
             if !known.contains(&name.as_str()) {
                 let detail = match known {
                     [] => "unknown parameter: none is expected here".to_owned(),

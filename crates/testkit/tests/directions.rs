@@ -19,7 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 7] = [
     ("tricast-lab", &["tricast-feed", "tricast-wire", "tricast-client"]),
     ("tricast-cli", &["tricast-server", "tricast-client", "tricast-lab"]),
 ];
-const FOR_TESTS: [&str; 2] = ["tricast-testkit", "tricast-benches"];
+const FOR_TESTS: [&str; 3] = ["tricast-testkit", "tricast-benches", "tricast-fuzz"];
 
 /// What a package depends on: all that stands in its manifest, and apart from that what its tests need.
 #[derive(Debug, Default, Clone)]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tricast_feed::{Draft, RoomSet, SessionId};
 
 use crate::publish::{PublishLimits, Written, json_fault, parse_rooms, read_object};
-use crate::{Fault, ws};
+use crate::{Fault, json, ws};
 
 /// The longest `ref` that is echoed, in bytes of JSON.
 const REF_LEN_MAX: usize = 66;
@@ -75,6 +75,8 @@ fn reference(raw: Option<&RawValue>) -> Result<Option<String>, Fault> {
         None | Some("null") => Ok(None),
         Some(text) if text.len() > REF_LEN_MAX => Err(Fault::bad("ref", "longer than 64 characters")),
         Some(text) if text.starts_with(['"', '-']) || text.starts_with(|c: char| c.is_ascii_digit()) => {
+            // It is echoed: what not every parser reads would make the whole answer unreadable.
+            json::compact(text, 1).map_err(|fault| fault.within("ref"))?;
             Ok(Some(text.to_owned()))
         }
         Some(_) => Err(Fault::bad("ref", "expected a string or a number")),
@@ -168,6 +170,7 @@ mod tests {
             (r#"{"op":"ping","more":1}"#, "message: unknown field `more`", None),
             (r#"{"op":"publish","data":1,"rom":[]}"#, "message: unknown field `rom`", None),
             (r#"{"op":"ping","ref":{}}"#, "ref: expected", None),
+            (r#"{"op":"ping","ref":"\ud800"}"#, "ref: a surrogate escape", None),
             (&format!(r#"{{"op":"ping","ref":"{}"}}"#, "x".repeat(65)), "ref: longer", None),
         ] {
             let command = command(text);

@@ -25,8 +25,12 @@ pub(crate) struct SseReader {
 impl SseReader {
     /// Reads the next bytes of the connection.
     pub(crate) fn feed(&mut self, input: &[u8], found: &mut impl FnMut(Found<'_>)) -> Result<()> {
+        // What follows the end of a response is no part of it, and the end is told once.
+        if self.body.is_some_and(Body::is_done) {
+            return Ok(());
+        }
         self.unread.extend_from_slice(input);
-        if self.unread.len() + self.lines.len() > UNREAD_BYTES_MAX {
+        if self.unread.len() + self.lines.len() + self.data.len() > UNREAD_BYTES_MAX {
             return Err(LabError::Protocol("SSE: an endless line".to_owned()));
         }
         if self.body.is_none() && !self.head(found)? {

@@ -161,6 +161,25 @@ impl Tap {
     }
 }
 
+/// For tests only: what a client's side holds, without what would be done about it.
+#[cfg(feature = "fuzz")]
+pub(crate) fn scan_all(pieces: &[&[u8]]) -> (Vec<String>, usize) {
+    let (mut scanner, mut heads, mut told) = (Scanner::new(), Vec::new(), 0);
+    for piece in pieces {
+        scanner.scan(piece, |seen| {
+            match seen {
+                scan::Seen::Head { bytes, label } => {
+                    told += bytes.len();
+                    heads.push(format!("{} {label:?}", bytes.len()));
+                }
+                scan::Seen::Rest(bytes) => told += bytes.len(),
+            }
+            true
+        });
+    }
+    (heads, told)
+}
+
 /// The next connection. A refusal by the system is logged and waited out, not passed on.
 async fn accepted(listener: &TcpListener) -> TcpStream {
     loop {

@@ -277,7 +277,7 @@ fn first_of(ahead: &[u8]) -> Option<First> {
 /// What every request for a stream or a poll begins with.
 const STREAMS: &[u8] = b"GET /v1/feeds/";
 
-fn may_be_stream(ahead: &[u8]) -> bool {
+pub(crate) fn may_be_stream(ahead: &[u8]) -> bool {
     let len = ahead.len().min(STREAMS.len());
     ahead[..len] == STREAMS[..len]
 }

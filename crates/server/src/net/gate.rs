@@ -203,7 +203,7 @@ enum Decision {
 }
 
 /// The length of a request's body, where its head says it plainly (RFC 9112, section 6.3).
-fn body_len(head: &[u8]) -> Option<u64> {
+pub(crate) fn body_len(head: &[u8]) -> Option<u64> {
     let mut lines = [httparse::EMPTY_HEADER; HEADER_LINES_MAX];
     let mut request = httparse::Request::new(&mut lines);
     request.parse(head).ok().filter(httparse::Status::is_complete)?;

@@ -16,6 +16,8 @@
 //! 3. What a client can make an owned connection keep is bounded: [`owned`] names each bound.
 
 pub(crate) mod front;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 pub(crate) mod gate;
 pub(crate) mod guests;
 pub(crate) mod native;

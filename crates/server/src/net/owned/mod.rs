@@ -44,6 +44,8 @@ use conn::{Conn, Flow};
 use deadlines::Deadlines;
 use heads::Heads;
 pub(crate) use polls::Polling;
+#[cfg(feature = "fuzz")]
+pub(crate) use polls::check_likeness;
 pub(crate) use talk::Talk;
 
 /// Bytes read ahead of a poll that waits, or of a WebSocket whose client does not read its answers.
