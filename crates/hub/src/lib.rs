@@ -35,6 +35,7 @@ mod random;
 mod session;
 mod shared;
 mod stream;
+mod sync;
 mod way;
 mod worker;
 

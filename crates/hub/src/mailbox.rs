@@ -1,13 +1,9 @@
 //! How other threads reach a worker: a flag for each feed that has news, and a few orders about single subscribers.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use tokio::sync::Notify;
 use tricast_feed::{Interest, Reason};
 
 use crate::key::Key;
+use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering};
 
 /// An order about one subscriber, or about all.
 #[derive(Debug)]
