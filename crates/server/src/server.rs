@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tricast_feed::Millis;
-use tricast_hub::{Feeds, Hub, MemoryEngine, Options, Shared, system_now};
+use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
@@ -196,9 +196,12 @@ impl Stopper {
 }
 
 fn shared(settings: &Settings) -> Arc<Shared> {
-    let options = Options::from(settings.retention);
-    let declared: Vec<_> = settings.namespaces.iter().map(|name| (name.clone(), options.clone())).collect();
-    let feeds = Feeds::new(&declared, options, settings.is_dynamic, settings.namespaces_max);
+    let feeds = Feeds::new(
+        &settings.namespaces,
+        settings.options.clone(),
+        settings.is_dynamic,
+        settings.namespaces_max,
+    );
     let window = Millis(u64::try_from(settings.hub.idempotency_window.as_millis()).unwrap_or(u64::MAX));
     let engine = MemoryEngine::new(window, settings.hub.idempotency_keys_max);
     Shared::new(feeds, Arc::new(engine), settings.hub, system_now)

@@ -20,6 +20,9 @@ pub struct PublishLimits {
     pub depth_max: usize,
 }
 
+/// How types begin that only the server publishes.
+pub const RESERVED_TYPES: &str = "tricast.";
+
 /// How a body holds its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyForm {
@@ -128,6 +131,10 @@ impl Written<'_> {
     /// Checks every field.
     pub(crate) fn draft(&self, limits: PublishLimits, from: Option<SessionId>) -> Result<Draft, Fault> {
         let kind = match &self.kind {
+            Some(kind) if kind.starts_with(RESERVED_TYPES) => {
+                let detail = format!("what begins with {RESERVED_TYPES} is reserved to the server");
+                return Err(Fault::bad("type", detail));
+            }
             Some(kind) => EventType::new(kind).map_err(|error| Fault::bad("type", error))?,
             None => EventType::message(),
         };
@@ -203,6 +210,13 @@ mod tests {
         check(r#"{"data":1,"colour":2}"#, BodyForm::Json, Err("body: unknown field `colour`"));
         check(r#"{"data":1,"data":2}"#, BodyForm::Json, Err("body: duplicate field `data`"));
         check(r#"{"data":1,"type":"A"}"#, BodyForm::Json, Err("type: not a type"));
+        check(
+            r#"{"data":1,"type":"tricast.join"}"#,
+            BodyForm::Json,
+            Err("type: what begins with tricast. is"),
+        );
+        check(r#"{"data":1,"type":"tricast.x"}"#, BodyForm::Json, Err("type: what begins with tricast. is"));
+        check(r#"{"data":1,"type":"tricast"}"#, BodyForm::Json, Ok(1));
         check(r#"{"data":1,"rooms":["a","/"]}"#, BodyForm::Json, Err("rooms[1]: not a room"));
         check(r#"{"data":1,"rooms":["a","b","c"]}"#, BodyForm::Json, Err("rooms: 3 names"));
         check(r#"{"data":1,"key":""}"#, BodyForm::Json, Err("key: not a key"));

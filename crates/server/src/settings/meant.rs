@@ -1,17 +1,18 @@
 //! Settings as they are meant: checked, with every default filled in.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::Value;
-use tricast_feed::{Millis, Namespace, Retention};
-use tricast_hub::Limits;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tricast_feed::Namespace;
+use tricast_hub::{Limits, Options};
 use tricast_wire::publish::PublishLimits;
 
-use crate::settings::written::{Entry, Mistake, Written};
-use crate::settings::{SettingsSource, keys};
+use crate::settings::SettingsSource;
+use crate::settings::reader::Reader;
+use crate::settings::written::{Mistake, Written};
 
 /// Who writes to the connections of streams and polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +47,14 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Origins beside its own.
     pub origins: Vec<String>,
-    /// Namespaces, `default` among them.
-    pub namespaces: Vec<Namespace>,
+    /// Namespaces and the options of each, `default` among them.
+    pub namespaces: Vec<(Namespace, Options)>,
+    /// The options of a namespace that has none of its own.
+    pub options: Options,
     /// Whether a namespace is made on first use.
     pub is_dynamic: bool,
     /// Namespaces at once.
     pub namespaces_max: usize,
-    /// How much history a namespace keeps.
-    pub retention: Retention,
     /// The hub's bounds.
     pub hub: Limits,
     /// Bounds of what may be published.
@@ -75,7 +76,7 @@ pub struct Settings {
     /// Whether the log is JSON.
     pub log_is_json: bool,
     /// Every key with the value that counts, for `config check`.
-    pub rows: Vec<(&'static str, String)>,
+    pub rows: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -93,6 +94,7 @@ impl Settings {
         let listen = reader.listen();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = reader.number("server.workers", 0, 256);
+        let namespaces = reader.namespaces();
         Self {
             listen,
             workers: if workers == 0 { cores } else { workers },
@@ -100,10 +102,10 @@ impl Settings {
             hosts: reader.list("server.hosts"),
             tls: reader.tls(),
             origins: reader.origins(),
-            namespaces: reader.namespaces(),
+            options: reader.options(),
             is_dynamic: reader.flag("namespaces.dynamic"),
-            namespaces_max: reader.number("namespaces.max", 1, 100_000),
-            retention: reader.retention(),
+            namespaces_max: reader.namespaces_max(namespaces.len()),
+            namespaces,
             hub: reader.hub_limits(),
             publish: PublishLimits {
                 batch_max: reader.number("limits.batch_max", 1, 100_000),
@@ -119,124 +121,14 @@ impl Settings {
             },
             unsent_max: reader.number("socket.unsent_max", 1024, 4 << 20),
             report_dir: PathBuf::from(reader.text("report.dir")),
-            log_level: reader.text("log.level"),
+            log_level: reader.log_level(),
             log_is_json: reader.choice("log.format", &["text", "json"]) == "json",
             rows: reader.rows(),
         }
     }
 }
 
-/// Reads one key after the other and collects what is wrong.
-struct Reader {
-    entries: BTreeMap<&'static str, Entry>,
-    mistakes: Vec<Mistake>,
-}
-
 impl Reader {
-    /// Lays what was written over the defaults; keys that the table does not have are mistakes.
-    fn new(written: Written) -> Self {
-        let mut mistakes = written.mistakes;
-        let mut entries: BTreeMap<&'static str, Entry> = keys()
-            .iter()
-            .map(|key| {
-                (key.name, Entry { value: default_value(key.default), origin: "the default".to_owned() })
-            })
-            .collect();
-        for (name, entry) in written.entries {
-            match keys().iter().find(|key| key.name == name) {
-                Some(key) => {
-                    entries.insert(key.name, entry);
-                }
-                None => mistakes.push(Mistake {
-                    place: format!("{name} (from {})", entry.origin),
-                    detail: nearest(&name).map_or_else(
-                        || "there is no such setting".to_owned(),
-                        |near| format!("there is no such setting; did you mean {near}?"),
-                    ),
-                }),
-            }
-        }
-        Self { entries, mistakes }
-    }
-
-    fn wrong(&mut self, name: &str, detail: impl Into<String>) {
-        let origin = self.entries.get(name).map_or("nowhere", |entry| entry.origin.as_str());
-        self.mistakes.push(Mistake { place: format!("{name} (from {origin})"), detail: detail.into() });
-    }
-
-    fn value(&self, name: &'static str) -> Value {
-        self.entries.get(name).map_or(Value::Boolean(false), |entry| entry.value.clone())
-    }
-
-    fn number<T: TryFrom<u64> + Default>(&mut self, name: &'static str, least: u64, most: u64) -> T {
-        let number = match self.value(name) {
-            Value::Integer(number) => u64::try_from(number).ok(),
-            Value::String(text) => text.trim().replace('_', "").parse().ok(),
-            _ => None,
-        };
-        let found = number
-            .filter(|number| (least..=most).contains(number))
-            .and_then(|number| T::try_from(number).ok());
-        found.unwrap_or_else(|| {
-            let range = if most == usize::MAX as u64 {
-                format!("{least} or more")
-            } else {
-                format!("{least} to {most}")
-            };
-            self.wrong(name, format!("expected a whole number, {range}"));
-            T::default()
-        })
-    }
-
-    fn flag(&mut self, name: &'static str) -> bool {
-        match self.value(name) {
-            Value::Boolean(flag) => return flag,
-            Value::String(text) if text == "true" => return true,
-            Value::String(text) if text == "false" => return false,
-            _ => self.wrong(name, "expected true or false"),
-        }
-        false
-    }
-
-    fn text(&mut self, name: &'static str) -> String {
-        match self.value(name) {
-            Value::String(text) if !text.is_empty() => text,
-            _ => {
-                self.wrong(name, "expected a text");
-                String::new()
-            }
-        }
-    }
-
-    fn choice(&mut self, name: &'static str, choices: &[&str]) -> String {
-        let text = self.text(name);
-        if !choices.contains(&text.as_str()) {
-            self.wrong(name, format!("expected one of {}", choices.join(", ")));
-        }
-        text
-    }
-
-    /// An array of texts; from the environment and from flags a text with commas.
-    fn list(&mut self, name: &'static str) -> Vec<String> {
-        match self.value(name) {
-            Value::String(text) => {
-                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
-            }
-            Value::Array(items) => {
-                let texts: Option<Vec<String>> =
-                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-                texts.unwrap_or_else(|| {
-                    self.wrong(name, "expected an array of texts");
-                    Vec::new()
-                })
-            }
-            _ => {
-                self.wrong(name, "expected an array of texts");
-                Vec::new()
-            }
-        }
-    }
-
     fn listen(&mut self) -> SocketAddr {
         let text = self.text("server.listen");
         let insecure = self.flag("server.insecure");
@@ -258,13 +150,7 @@ impl Reader {
     }
 
     fn tls(&mut self) -> Option<TlsFiles> {
-        let [certificate, key] = ["tls.certificate", "tls.key"].map(|name| match self.value(name) {
-            Value::String(text) => text,
-            _ => {
-                self.wrong(name, "expected the name of a file");
-                String::new()
-            }
-        });
+        let [certificate, key] = ["tls.certificate", "tls.key"].map(|name| self.file(name));
         match (certificate.is_empty(), key.is_empty()) {
             (true, true) => return None,
             (true, false) => self.wrong("tls.certificate", "missing: it goes with tls.key"),
@@ -289,27 +175,19 @@ impl Reader {
         origins
     }
 
-    fn namespaces(&mut self) -> Vec<Namespace> {
-        let mut names = self.list("namespaces.declared");
-        names.insert(0, "default".to_owned());
-        names.dedup();
-        let mut namespaces = Vec::new();
-        for name in names {
-            match Namespace::new(&name) {
-                Ok(namespace) => namespaces.push(namespace),
-                Err(error) => self.wrong("namespaces.declared", format!("{name:?} is {error}")),
-            }
+    /// A word alone is a level: the log's own reader would take any other for the name of a part of the program, and
+    /// then nothing else is logged.
+    fn log_level(&mut self) -> String {
+        let text = self.text("log.level");
+        let is_level = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+        let stray = text.split(',').map(str::trim).find(|word| !is_level(word));
+        if let Some(stray) = stray.filter(|_| !text.is_empty()) {
+            let detail = "expected off, error, warn, info, debug, trace, or part=level";
+            self.wrong("log.level", format!("{stray:?} is no level: {detail}"));
+        } else if let Err(error) = EnvFilter::try_new(&text) {
+            self.wrong("log.level", error.to_string());
         }
-        namespaces
-    }
-
-    fn retention(&mut self) -> Retention {
-        let age_secs: u64 = self.number("history.age_secs", 0, 1 << 40);
-        Retention {
-            events_max: self.number("history.events", 1, 10_000_000),
-            bytes_max: self.number("history.bytes", 1024, usize::MAX as u64),
-            age_max: (age_secs > 0).then_some(Millis(age_secs * 1000)),
-        }
+        text
     }
 
     fn seconds(&mut self, name: &'static str, least: u64, most: u64) -> Duration {
@@ -336,37 +214,19 @@ impl Reader {
             drain_max: self.seconds("drain.max_secs", 1, 600),
         }
     }
-
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        keys().iter().map(|key| (key.name, self.value(key.name).to_string())).collect()
-    }
-}
-
-/// The table's defaults are TOML that a test reads.
-fn default_value(text: &str) -> Value {
-    let table: Result<toml::Table, _> = format!("value = {text}").parse();
-    table.ok().and_then(|mut table| table.remove("value")).unwrap_or(Value::Boolean(false))
-}
-
-/// A key whose last part is the same, or that begins alike: a likely meaning of a misspelt one.
-fn nearest(name: &str) -> Option<&'static str> {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let section = name.split('.').next().unwrap_or(name);
-    let by_last = keys().iter().find(|key| key.name.rsplit('.').next() == Some(last));
-    let by_front = || {
-        keys().iter().find(|key| {
-            let (front, rest) = key.name.split_once('.').unwrap_or((key.name, ""));
-            front == section && (rest.starts_with(last) || last.starts_with(rest))
-        })
-    };
-    by_last.or_else(by_front).map(|key| key.name)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use tricast_feed::Retention;
+
     use super::*;
 
-    fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    pub(in crate::settings) fn load(
+        file: &str,
+        env: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Settings, Vec<String>> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tricast.toml");
         std::fs::write(&path, file).unwrap();
@@ -381,7 +241,7 @@ mod tests {
     fn the_defaults_are_the_hubs_own() {
         let settings = load("", &[], &[]).unwrap();
         assert_eq!(settings.hub, Limits::default());
-        assert_eq!(settings.retention, Retention::default());
+        assert_eq!(settings.options.retention, Retention::default());
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.namespaces.len(), 1);
     }
@@ -397,7 +257,7 @@ mod tests {
         let settings = load(file, &env, &[("server.listen", "127.0.0.1:3")]).unwrap();
         assert_eq!(settings.listen.port(), 3);
         assert_eq!(settings.workers, 2);
-        assert_eq!(settings.retention.events_max, 5);
+        assert_eq!(settings.options.retention.events_max, 5);
     }
 
     #[test]
@@ -417,6 +277,17 @@ mod tests {
             "did you mean history.events?",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_level_is_a_level() {
+        for good in ["info", "WARN", "off", "info,tricast_hub=debug", "tricast_server[draining]=trace"] {
+            assert_eq!(load("", &[], &[("log.level", good)]).unwrap().log_level, good);
+        }
+        for bad in ["garbage", "inof", "info,tricast_hub=loud", ""] {
+            let told = load("", &[], &[("log.level", bad)]).unwrap_err();
+            assert!(told.len() == 1 && told[0].starts_with("log.level (from a flag): "), "{bad}: {told:?}");
         }
     }
 

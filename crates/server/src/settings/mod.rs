@@ -1,11 +1,15 @@
 //! Settings twice: as they were written ([`Written`]), and as they are meant ([`Settings`]).
 //!
-//! They come from a TOML file, then `TRICAST_<SECTION>__<KEY>` in the environment, then flags; the later one wins.
+//! They come from a TOML file, then `TRICAST_<SECTION>__<KEY>` in the environment, then flags; the later one wins. A
+//! namespace may have some of its own, `namespace.<name>.<key>`, which go before those of all namespaces.
 //! Every mistake is found in one go, with the place that it came from.
 
 #[cfg(test)]
 mod document;
 mod meant;
+mod namespaces;
+mod reader;
+mod suggest;
 mod table;
 mod written;
 

@@ -17,6 +17,20 @@ macro_rules! keys {
     };
 }
 
+/// Settings that a namespace may have for itself, as `namespace.<name>.<setting>`. Without, it has those of all.
+pub(crate) const OF_NAMESPACE: [&str; 10] = [
+    "history.events",
+    "history.bytes",
+    "history.age_secs",
+    "slow.policy",
+    "slow.events_max",
+    "slow.bytes_max",
+    "slow.age_secs",
+    "presence",
+    "types",
+    "schema",
+];
+
 /// All settings.
 #[must_use]
 pub fn keys() -> &'static [Key] {
@@ -35,6 +49,13 @@ pub fn keys() -> &'static [Key] {
         "history.events" = "10000" : "events that a namespace retains, 1 to 10000000";
         "history.bytes" = "16777216" : "bytes of memory that a namespace's events take, 1024 or more";
         "history.age_secs" = "3600" : "seconds that an event is retained; 0 keeps events of any age";
+        "slow.policy" = "\"skip\"" : "what is done for a subscriber that lags further than the three bounds below allow: close, skip or conflate";
+        "slow.events_max" = "0" : "events that a subscriber may lag behind; 0 is no bound";
+        "slow.bytes_max" = "0" : "bytes that a subscriber may lag behind; 0 is no bound";
+        "slow.age_secs" = "0" : "seconds that the oldest event may wait for its subscriber; 0 is no bound";
+        "presence" = "\"off\"" : "off, listed or told: whether it may be asked who is there, and whether comings and goings are published";
+        "types" = "[]" : "types of events that may be published, each a type or its beginning and a *; none is any type";
+        "schema" = "\"\"" : "file with a JSON Schema that `data` must fit, at most 1 MiB";
         "session.grace_secs" = "30" : "seconds that a session outlives its last subscriber, 0 to 86400";
         "session.max" = "200000" : "sessions at once, 1 or more";
         "stream.beat_secs" = "15" : "seconds between beats, 1 to 300";

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use crate::settings::SettingsSource;
+use crate::settings::{SettingsSource, keys};
 
 /// A mistake in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub struct Written {
     pub(crate) entries: BTreeMap<String, Entry>,
+    /// Namespaces with a table of their own, be it empty, and the place of each.
+    pub(crate) tables: BTreeMap<String, String>,
     pub(crate) mistakes: Vec<Mistake>,
 }
 
@@ -73,7 +75,12 @@ impl Written {
         for (name, value) in table {
             let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
             match value {
-                Value::Table(inner) => self.add_table(&key, inner, origin),
+                Value::Table(inner) => {
+                    if prefix == "namespace" {
+                        self.tables.insert(name_in(&key).to_owned(), origin.to_owned());
+                    }
+                    self.add_table(&key, inner, origin);
+                }
                 value => self.set(key, value, origin.to_owned()),
             }
         }
@@ -84,8 +91,14 @@ impl Written {
     }
 }
 
-/// `TRICAST_SERVER__LISTEN` is `server.listen`. Names without a section are somebody else's.
+/// `namespace.chat` is about `chat`.
+fn name_in(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(_, name)| name)
+}
+
+/// `TRICAST_SERVER__LISTEN` is `server.listen`. Names without a section are somebody else's, but for the few settings
+/// that have none.
 fn key_of_env(name: &str) -> Option<String> {
-    let rest = name.strip_prefix("TRICAST_")?;
-    rest.contains("__").then(|| rest.replace("__", ".").to_ascii_lowercase())
+    let key = name.strip_prefix("TRICAST_")?.replace("__", ".").to_ascii_lowercase();
+    (key.contains('.') || keys().iter().any(|known| known.name == key)).then_some(key)
 }

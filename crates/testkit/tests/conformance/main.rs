@@ -32,6 +32,7 @@ mod frames;
 mod history;
 mod hostile;
 mod model;
+mod namespaces;
 mod opening;
 mod order;
 mod polls;
