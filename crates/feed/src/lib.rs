@@ -11,8 +11,9 @@
 //!
 //! Invariants, each held by a test:
 //!
-//! 1. Offsets of one [`Epoch`] start at 1, are dense, and are never used twice.
-//! 2. The retained part of a log is one unbroken range, from [`Log::first`] to [`Log::last`].
+//! 1. Offsets of one [`Epoch`] start at 1 and are never used twice. They are dense but for each [`Hole`], which only an
+//!    engine can leave that has lost what it had ordered.
+//! 2. The retained part of a log is one range, from [`Log::first`] to [`Log::last`], unbroken but for the holes.
 //! 3. A read after a cursor gives every retained event that the [`Interest`] covers, once and in order, and tells
 //!    of every offset that it cannot give any more.
 //! 4. A log never holds more events or bytes than its [`Retention`], save the newest batch itself.
@@ -29,7 +30,7 @@ mod retention;
 pub use audience::{AudienceKey, Audiences};
 pub use cursor::{Cursor, Epoch, EpochError, Offset};
 pub use event::{Addressing, Draft, Entry, Interest, Millis};
-pub use log::{After, Log, Read, ReadLimit, Start, StartState};
+pub use log::{After, Hole, Log, Read, ReadLimit, Restored, Start, StartState};
 pub use name::{ConflationKey, EventType, Label, NameError, Namespace, Room, RoomSet, SessionId};
 pub use reason::{Reason, Retry};
 pub use retention::Retention;

@@ -64,6 +64,28 @@ pub struct Read<P> {
     pub upto: Offset,
     /// Offsets, both included, that are no longer there to be read.
     pub gap: Option<(Offset, Offset)>,
+    /// Whether the gap is a [`Hole`]: then these offsets never were there to be read.
+    pub gap_is_hole: bool,
+}
+
+/// Offsets, both included, that no event has: the engine may have given them to events that it has lost since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// The first of them.
+    pub from: Offset,
+    /// The last of them.
+    pub to: Offset,
+}
+
+/// Everything that is kept of a log between two lives of its process.
+#[derive(Debug)]
+pub struct Restored<P> {
+    /// The newest offset, whether its event is kept or not.
+    pub last: Offset,
+    /// The kept events by their offsets, in order.
+    pub entries: Vec<Entry<P>>,
+    /// The holes in the numbering, in order, none of which touches another or has an entry in it.
+    pub holes: Vec<Hole>,
 }
 
 /// The events of one namespace, from the oldest retained to the newest.
@@ -72,6 +94,8 @@ pub struct Log<P> {
     epoch: Epoch,
     retention: Retention,
     entries: VecDeque<Arc<Entry<P>>>,
+    /// Holes that a reader may still come upon, in order.
+    holes: VecDeque<Hole>,
     last: Offset,
     last_time: Millis,
     bytes: usize,
@@ -88,6 +112,7 @@ impl<P> Log<P> {
             epoch,
             retention,
             entries: VecDeque::new(),
+            holes: VecDeque::new(),
             last: Offset::ZERO,
             last_time: Millis::default(),
             bytes: 0,
@@ -95,6 +120,22 @@ impl<P> Log<P> {
             by_room: HashMap::new(),
             by_addressee: HashMap::new(),
         }
+    }
+
+    /// A log that goes on where another process left it, within its retention as of its newest event.
+    #[must_use]
+    pub fn restore(epoch: Epoch, retention: Retention, restored: Restored<P>) -> Self {
+        let mut log = Self::new(epoch, retention);
+        for entry in restored.entries {
+            log.index(&entry.addressing, entry.offset);
+            log.bytes += entry.size;
+            log.last_time = log.last_time.max(entry.time);
+            log.entries.push_back(Arc::new(entry));
+        }
+        log.holes = restored.holes.into();
+        log.last = restored.last;
+        log.expire(log.last_time);
+        log
     }
 
     /// The life of the log that its offsets count in.
@@ -113,6 +154,16 @@ impl<P> Log<P> {
     #[must_use]
     pub fn first(&self) -> Offset {
         self.entries.front().map_or(self.last.next(), |entry| entry.offset)
+    }
+
+    /// The holes that a reader may still come upon, in order.
+    pub fn holes(&self) -> impl Iterator<Item = Hole> {
+        self.holes.iter().copied()
+    }
+
+    /// The oldest offset that a reader can be told about: an event to give or a hole to name.
+    fn oldest(&self) -> Offset {
+        self.holes.front().map_or(self.first(), |hole| hole.from.min(self.first()))
     }
 
     /// How many events are retained.
@@ -192,6 +243,10 @@ impl<P> Log<P> {
     fn drop_oldest(&mut self) {
         let Some(gone) = self.entries.pop_front() else { return };
         self.bytes -= gone.size;
+        // A hole is as old as the event behind it.
+        while self.holes.front().is_some_and(|hole| hole.to < gone.offset) {
+            self.holes.pop_front();
+        }
         if let Some(session) = gone.addressing.to {
             drop_front(&mut self.by_addressee, &session);
         } else if gone.addressing.rooms.is_empty() {
@@ -206,7 +261,7 @@ impl<P> Log<P> {
     /// Where a reader starts.
     #[must_use]
     pub fn start(&self, after: After) -> Start {
-        let oldest = Offset(self.first().0 - 1);
+        let oldest = Offset(self.oldest().0 - 1);
         match after {
             After::Tip => Start { offset: self.last, state: StartState::New },
             After::Earliest => Start { offset: oldest, state: StartState::New },
@@ -224,17 +279,21 @@ impl<P> Log<P> {
         }
     }
 
-    /// Reads a reader's own events after `after` and not beyond `upto`.
+    /// Reads a reader's own events after `after` and not beyond `upto`. A read ends where a hole begins; the next one
+    /// begins with the hole as its gap.
     ///
     /// The cost grows with what is found and with the reader's rooms, not with what others published.
     #[must_use]
     pub fn read(&self, after: Offset, upto: Offset, interest: &Interest, limit: ReadLimit) -> Read<P> {
         let upto = upto.min(self.last);
-        let first = self.first();
-        let gap =
-            (after.next() < first && after < upto).then(|| (after.next(), Offset(first.0 - 1).min(upto)));
+        let oldest = self.oldest();
+        let mut gap =
+            (after.next() < oldest && after < upto).then(|| (after.next(), Offset(oldest.0 - 1).min(upto)));
+        let hole = if gap.is_none() { self.hole_at(after.next()).filter(|_| after < upto) } else { None };
+        gap = gap.or_else(|| hole.map(|hole| (after.next(), hole.to.min(upto))));
         let from = gap.map_or(after, |(_, end)| end.max(after));
-        let mut read = Read { entries: Vec::new(), after, upto, gap };
+        let upto = self.before_next_hole(from, upto);
+        let mut read = Read { entries: Vec::new(), after, upto, gap, gap_is_hole: hole.is_some() };
         let mut bytes = 0;
         let mut places = Places::new(self, from, upto, interest);
         while let Some(offset) = places.next() {
@@ -256,14 +315,35 @@ impl<P> Log<P> {
 
     /// Everything after `after`, for whomever, oldest first, at most `max` entries.
     pub fn tail(&self, after: Offset, max: usize) -> impl Iterator<Item = &Arc<Entry<P>>> {
-        let skip = (after.next().0).saturating_sub(self.first().0);
+        let skip = (after.next().0).saturating_sub(self.first().0) - self.missing_before(after.next());
         let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.entries.len());
         self.entries.range(skip..).take(max)
     }
 
     fn entry(&self, offset: Offset) -> Option<&Arc<Entry<P>>> {
-        let place = offset.0.checked_sub(self.first().0)?;
+        if !self.holes.is_empty() && self.hole_at(offset).is_some() {
+            return None;
+        }
+        let place = offset.0.checked_sub(self.first().0)? - self.missing_before(offset);
         self.entries.get(usize::try_from(place).ok()?)
+    }
+
+    /// The hole that this offset is in.
+    fn hole_at(&self, offset: Offset) -> Option<Hole> {
+        self.holes.iter().copied().find(|hole| (hole.from..=hole.to).contains(&offset))
+    }
+
+    /// How many offsets between the oldest event and this one no event has.
+    fn missing_before(&self, offset: Offset) -> u64 {
+        let first = self.first();
+        let behind_first = self.holes.iter().filter(|hole| hole.from > first && hole.from < offset);
+        behind_first.map(|hole| hole.to.0.min(offset.0 - 1) - hole.from.0 + 1).sum()
+    }
+
+    /// The end of what can be read at once: `upto`, or what stands before the next hole.
+    fn before_next_hole(&self, after: Offset, upto: Offset) -> Offset {
+        let next = self.holes.iter().find(|hole| hole.from > after && hole.from <= upto);
+        next.map_or(upto, |hole| Offset(hole.from.0 - 1))
     }
 }
 

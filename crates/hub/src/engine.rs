@@ -2,20 +2,21 @@
 //!
 //! The hub asks an engine to append and is told the offsets; the engine puts what was appended, by this process or by
 //! another, into the [`Feed`] in order. In memory both are the same step. A durable or a shared engine does its own
-//! part before or behind it, and nothing else in the hub changes.
+//! part before or behind it, and nothing else in the hub changes. Before a feed is made, the engine is asked for its
+//! [`Life`]: what is known of it from before.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use tricast_feed::{Cursor, Draft, Epoch, Millis, Namespace, Offset};
-use tricast_wire::event::Prepared;
+use tricast_feed::{Cursor, Draft, Epoch, Millis, Namespace, Offset, Restored};
+use tricast_wire::event::Encoded;
 
 use crate::feeds::{Feed, Ready};
-use crate::idempotency::{Known, Memory};
+use crate::idempotency::{Known, Memory, fingerprint};
 use crate::lock::lock;
+use crate::random::random_epoch;
 
 /// A publisher's own name for a publish: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +28,12 @@ impl IdempotencyKey {
     pub fn new(text: &str) -> Option<Self> {
         let good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         good.then(|| Self(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -48,6 +55,48 @@ pub struct Appended {
     pub first: Offset,
     /// How many events there are.
     pub count: usize,
+    /// How far they are kept by now; none where they are in memory alone.
+    pub durability: Option<Durability>,
+}
+
+/// What the answer to a publish means, where events are kept beyond the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// They are written within a bounded time.
+    Async,
+    /// They are written.
+    Sync,
+}
+
+impl Durability {
+    /// The name on the wire and in the settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Async => "async",
+            Self::Sync => "sync",
+        }
+    }
+}
+
+/// What an engine knows of a feed from before it is made.
+#[derive(Debug)]
+pub struct Life {
+    /// Names the life.
+    pub epoch: Epoch,
+    /// What is kept of it.
+    pub restored: Restored<Encoded>,
+}
+
+impl Life {
+    /// One that begins now.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self {
+            epoch: random_epoch(),
+            restored: Restored { last: Offset::ZERO, entries: Vec::new(), holes: Vec::new() },
+        }
+    }
 }
 
 impl Appended {
@@ -100,6 +149,19 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         now: Millis,
     ) -> BoxFuture<'a, Result<Appended, EngineError>>;
 
+    /// The life that a feed of this name goes on with, asked once before the feed is made.
+    ///
+    /// # Errors
+    /// [`EngineError::Away`] if the engine cannot tell.
+    fn open(&self, _namespace: &Namespace) -> Result<Life, EngineError> {
+        Ok(Life::fresh())
+    }
+
+    /// The namespaces that the engine knows from before.
+    fn kept(&self) -> Vec<Namespace> {
+        Vec::new()
+    }
+
     /// The process uses this feed from now on: what others append must reach it too. Nothing to do for an engine that
     /// has no others.
     fn follow(&self, _feed: &Arc<Feed>) {}
@@ -111,6 +173,10 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
 
     /// Called about once a second, for what an engine wants to forget.
     fn tick(&self, _now: Millis) {}
+
+    /// Called once when the server has stopped: what is still to be kept is kept before this returns. Publishes are
+    /// refused from then on.
+    fn close(&self) {}
 }
 
 /// Keeps everything in this process's memory. The default.
@@ -142,7 +208,7 @@ impl MemoryEngine {
         let mut memory = lock(&memory);
         memory.forget(now, self.window, self.keys_max);
         match memory.look(&key, fingerprint) {
-            Known::Same(first, count) => Ok(Appended { epoch: feed.epoch(), first, count }),
+            Known::Same(first, count) => Ok(Appended { epoch: feed.epoch(), first, count, durability: None }),
             Known::Other => Err(EngineError::KeyReused),
             Known::No => {
                 let appended = append_now(feed, drafts, now);
@@ -177,24 +243,6 @@ impl Engine for MemoryEngine {
 
 fn append_now(feed: &Feed, drafts: Vec<Draft>, now: Millis) -> Appended {
     let count = drafts.len();
-    let ready = drafts.into_iter().map(|draft| Ready {
-        prepared: Prepared::new(&draft),
-        addressing: draft.addressing,
-        key: draft.key,
-    });
-    let first = feed.append(now, ready.collect());
-    Appended { epoch: feed.epoch(), first, count }
-}
-
-/// Tells two publishes apart. It guards a client against its own mistake, not against an attack.
-fn fingerprint(drafts: &[Draft]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for draft in drafts {
-        draft.kind.hash(&mut hasher);
-        draft.addressing.rooms.hash(&mut hasher);
-        (draft.addressing.except, draft.addressing.to).hash(&mut hasher);
-        draft.key.hash(&mut hasher);
-        draft.data.hash(&mut hasher);
-    }
-    hasher.finish()
+    let first = feed.append(now, drafts.into_iter().map(Ready::new).collect()).first;
+    Appended { epoch: feed.epoch(), first, count, durability: None }
 }

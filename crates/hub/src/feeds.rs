@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use tricast_feed::{
-    Addressing, After, ConflationKey, Cursor, Epoch, Interest, Log, Millis, Namespace, Offset, Read,
-    ReadLimit, Reason, Start,
+    Addressing, After, ConflationKey, Cursor, Draft, Entry, Epoch, Interest, Log, Millis, Namespace, Offset,
+    Read, ReadLimit, Reason, Start,
 };
 use tricast_wire::Fault;
 use tricast_wire::event::{Encoded, Prepared};
 
 use crate::Way;
+use crate::engine::{Engine, EngineError, Life};
 use crate::lock::lock;
 use crate::mailbox::Link;
 use crate::options::Options;
@@ -43,18 +44,44 @@ pub struct FeedState {
 }
 
 /// One event that has been prepared for its log.
-pub(crate) struct Ready {
-    pub(crate) prepared: Prepared,
-    pub(crate) addressing: Addressing,
-    pub(crate) key: Option<ConflationKey>,
+#[derive(Debug)]
+pub struct Ready {
+    prepared: Prepared,
+    addressing: Addressing,
+    key: Option<ConflationKey>,
+}
+
+impl Ready {
+    /// Does all of the encoding that needs no place in the log.
+    #[must_use]
+    pub fn new(draft: Draft) -> Self {
+        Self { prepared: Prepared::new(&draft), addressing: draft.addressing, key: draft.key }
+    }
+
+    /// The entry of an event that has a place from before.
+    #[must_use]
+    pub fn entry(self, epoch: Epoch, offset: Offset, time: Millis) -> Entry<Encoded> {
+        let payload = self.prepared.encode(epoch, offset, time);
+        let size = payload.size();
+        Entry { offset, time, addressing: self.addressing, key: self.key, size, payload }
+    }
+}
+
+/// The place that a batch was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// The first event's offset; the others follow.
+    pub first: Offset,
+    /// The time of all of them.
+    pub time: Millis,
 }
 
 impl Feed {
-    fn new(namespace: Namespace, epoch: Epoch, options: Options) -> Self {
+    fn new(namespace: Namespace, life: Life, options: Options) -> Self {
         Self {
             namespace,
-            epoch,
-            log: Mutex::new(Log::new(epoch, options.retention)),
+            epoch: life.epoch,
+            log: Mutex::new(Log::restore(life.epoch, options.retention, life.restored)),
             options,
             links: RwLock::default(),
             subscribers: Default::default(),
@@ -87,12 +114,14 @@ impl Feed {
         (log.start(after), log.last())
     }
 
-    /// Appends a batch in one piece and tells every worker. Gives the offset of its first event.
-    pub(crate) fn append(&self, now: Millis, batch: Vec<Ready>) -> Offset {
+    /// Appends a batch in one piece and tells every worker. For engines alone: everybody else publishes through
+    /// [`Shared::publish`](crate::Shared::publish).
+    pub fn append(&self, now: Millis, batch: Vec<Ready>) -> Placed {
         let mut log = lock(&self.log);
-        let first = log.last().next();
+        let mut placed = Placed { first: log.last().next(), time: now };
         for ready in batch {
             log.append(now, ready.addressing, ready.key, |offset, time| {
+                placed.time = time;
                 let encoded = ready.prepared.encode(self.epoch, offset, time);
                 let size = encoded.size();
                 (encoded, size)
@@ -101,7 +130,7 @@ impl Feed {
         log.expire(now);
         drop(log);
         self.tell();
-        first
+        placed
     }
 
     fn tell(&self) {
@@ -172,14 +201,16 @@ impl Feed {
 #[derive(Debug)]
 pub struct Feeds {
     by_name: RwLock<HashMap<Namespace, Arc<Feed>>>,
+    /// Who is asked for a feed's life; each begins anew where there is none.
+    engine: Option<Arc<dyn Engine>>,
     options: Options,
     dynamic: bool,
     namespaces_max: usize,
 }
 
 impl Feeds {
-    /// The declared namespaces. With `dynamic`, others are made on first use with these `options`, up to
-    /// `namespaces_max`.
+    /// The declared namespaces, whose lives begin now. With `dynamic`, others are made on first use with these
+    /// `options`, up to `namespaces_max`.
     pub fn new(
         declared: &[(Namespace, Options)],
         options: Options,
@@ -187,10 +218,40 @@ impl Feeds {
         namespaces_max: usize,
     ) -> Self {
         let feed = |(name, options): &(Namespace, Options)| {
-            (name.clone(), Arc::new(Feed::new(name.clone(), crate::random::random_epoch(), options.clone())))
+            (name.clone(), Arc::new(Feed::new(name.clone(), Life::fresh(), options.clone())))
         };
         let by_name = RwLock::new(declared.iter().map(feed).collect());
-        Self { by_name, options, dynamic, namespaces_max }
+        Self { by_name, engine: None, options, dynamic, namespaces_max }
+    }
+
+    /// The same over an engine that may know these namespaces from before. With `dynamic`, every namespace that it knows
+    /// is made at once.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn over(
+        engine: Arc<dyn Engine>,
+        declared: &[(Namespace, Options)],
+        options: Options,
+        dynamic: bool,
+        namespaces_max: usize,
+    ) -> Result<Self, EngineError> {
+        let mut by_name = HashMap::new();
+        for (name, options) in declared {
+            by_name.insert(name.clone(), open(engine.as_ref(), name, options)?);
+        }
+        for name in engine.kept() {
+            if by_name.contains_key(&name) {
+                continue;
+            }
+            if dynamic {
+                by_name.insert(name.clone(), open(engine.as_ref(), &name, &options)?);
+            } else {
+                tracing::warn!(namespace = %name, "kept from before, but neither declared nor dynamic");
+            }
+        }
+        let by_name = RwLock::new(by_name);
+        Ok(Self { by_name, engine: Some(engine), options, dynamic, namespaces_max })
     }
 
     /// The feed of this name.
@@ -211,16 +272,30 @@ impl Feeds {
         if by_name.len() >= self.namespaces_max && !by_name.contains_key(namespace) {
             return Err(no_namespace("no room for another namespace"));
         }
-        let feed = by_name.entry(namespace.clone()).or_insert_with(|| {
-            Arc::new(Feed::new(namespace.clone(), crate::random::random_epoch(), self.options.clone()))
-        });
-        Ok(Arc::clone(feed))
+        if let Some(feed) = by_name.get(namespace) {
+            return Ok(Arc::clone(feed));
+        }
+        let feed = match &self.engine {
+            Some(engine) => open(engine.as_ref(), namespace, &self.options)
+                .map_err(|error| Fault::new(Reason::Degraded, error))?,
+            None => Arc::new(Feed::new(namespace.clone(), Life::fresh(), self.options.clone())),
+        };
+        by_name.insert(namespace.clone(), Arc::clone(&feed));
+        Ok(feed)
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Feed>> {
         self.by_name.read().unwrap_or_else(std::sync::PoisonError::into_inner).values().cloned().collect()
     }
+}
+
+/// Makes a feed that goes on with the life that its engine knows.
+fn open(engine: &dyn Engine, namespace: &Namespace, options: &Options) -> Result<Arc<Feed>, EngineError> {
+    let life = engine.open(namespace)?;
+    let feed = Arc::new(Feed::new(namespace.clone(), life, options.clone()));
+    engine.follow(&feed);
+    Ok(feed)
 }
 
 fn no_namespace(detail: &str) -> Fault {

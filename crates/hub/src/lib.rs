@@ -43,8 +43,11 @@ pub mod poll;
 
 pub use carrier::{Advance, Carrier, Seat};
 pub use clock::{Clock, system_now, system_now_micros};
-pub use engine::{Appended, Batch, Engine, EngineError, Health, IdempotencyKey, MemoryEngine};
-pub use feeds::{Feed, FeedState, Feeds};
+pub use engine::{
+    Appended, Batch, Durability, Engine, EngineError, Health, IdempotencyKey, Life, MemoryEngine,
+};
+pub use feeds::{Feed, FeedState, Feeds, Placed, Ready};
+pub use idempotency::{Known, Memory, fingerprint};
 pub use key::Key;
 pub use limits::Limits;
 pub use options::{Check, Options, Presence, Slow, SlowPolicy};

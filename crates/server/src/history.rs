@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use tricast_feed::{After, Cursor, Interest, Offset, ReadLimit, Reason, StartState};
 use tricast_hub::Way;
-use tricast_wire::notice::Sync;
+use tricast_wire::notice::{GapReason, Notice, Sync};
 use tricast_wire::{poll, text};
 
 use crate::ctx::Ctx;
@@ -35,7 +35,14 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
         state: start.state,
         beat_secs: ctx.hub.shared().limits.beat_secs,
     });
-    let body = poll::history(sync.as_ref(), pieces.iter().map(AsRef::as_ref), cursor, read.upto < last);
+    // Where a page starts, nothing is expired: the start was moved there. What is left are the engine's holes.
+    let gap = read.gap.map(|(from, to)| Notice::Gap {
+        from,
+        to: Cursor { epoch: feed.epoch(), offset: to },
+        reason: GapReason::Engine,
+    });
+    let pieces = pieces.iter().map(AsRef::as_ref);
+    let body = poll::history(sync.as_ref(), pieces, gap.as_slice(), cursor, read.upto < last);
     Ok(json(body))
 }
 

@@ -48,7 +48,12 @@ fn created(request: &HttpRequest, appended: &Appended) -> HttpResponse {
         response.insert_header((LOCATION, format!("{}/{id}", request.path())));
     }
     let events: Vec<String> = ids.iter().map(|id| format!("{{\"id\":\"{id}\"}}")).collect();
-    response.body(format!("{{\"events\":[{}]}}", events.join(",")))
+    response.body(format!("{{\"events\":[{}]{}}}", events.join(","), durability_field(appended)))
+}
+
+/// What an answer to a publish says of its events being kept: a field with a leading comma, or nothing.
+pub(crate) fn durability_field(appended: &Appended) -> String {
+    appended.durability.map_or_else(String::new, |kept| format!(",\"durability\":\"{}\"", kept.name()))
 }
 
 /// Without a media type a body is taken for JSON: `curl -d` users will thank us, and a browser's form cannot pass the

@@ -25,16 +25,23 @@ pub fn answer<'a>(
     Bytes::from(out)
 }
 
-/// Joins a page of history. `more` tells that another page follows after `cursor`.
+/// Joins a page of history. `more` tells that another page follows after `cursor`; notices are left out where there are
+/// none.
 #[must_use]
 pub fn history<'a>(
     sync: Option<&Sync>,
     events: impl Iterator<Item = &'a [u8]>,
+    notices: &[Notice],
     cursor: Cursor,
     more: bool,
 ) -> Bytes {
     let mut out = open(sync);
     push_joined(&mut out, events);
+    if !notices.is_empty() {
+        out.extend_from_slice(b"],\"notices\":[");
+        let notices: Vec<Vec<u8>> = notices.iter().map(Notice::json).collect();
+        push_joined(&mut out, notices.iter().map(Vec::as_slice));
+    }
     out.extend_from_slice(b"],\"cursor\":\"");
     text::push_cursor(&mut out, cursor);
     out.extend_from_slice(if more { b"\",\"more\":true}" } else { b"\",\"more\":false}" });
@@ -88,8 +95,16 @@ mod tests {
             )
         );
         assert_eq!(
-            history(None, events.into_iter(), cursor, true),
+            history(None, events.into_iter(), &[], cursor, true),
             r#"{"events":[{"n":1},{"n":2}],"cursor":"aaaaaaaa-2","more":true}"#
+        );
+        let gap = Notice::Gap { from: Offset(1), to: cursor, reason: GapReason::Engine };
+        assert_eq!(
+            history(None, std::iter::empty(), &[gap], cursor, false),
+            concat!(
+                r#"{"events":[],"notices":[{"notice":"gap","from":1,"to":2,"reason":"engine","cursor":"aaaaaaaa-2"}],"#,
+                r#""cursor":"aaaaaaaa-2","more":false}"#
+            )
         );
     }
 }

@@ -123,7 +123,11 @@ impl State {
     fn gap_notice(&self, key: Key, read: &Read<Encoded>) -> Option<Notice> {
         let (from, to) = read.gap?;
         let subscriber = self.subscribers.get(key.index)?;
-        let reason = if subscriber.was_live { GapReason::Slow } else { GapReason::Expired };
+        let reason = match subscriber.was_live {
+            _ if read.gap_is_hole => GapReason::Engine,
+            true => GapReason::Slow,
+            false => GapReason::Expired,
+        };
         Some(Notice::Gap { from, to: self.locals[subscriber.feed].cursor(to), reason })
     }
 

@@ -10,6 +10,7 @@ use tricast_wire::publish::PublishLimits;
 use tricast_wire::ws::close_frame;
 use tricast_wire::{Fault, text};
 
+use crate::publish::durability_field;
 use crate::sessions;
 
 /// A client that gives commands.
@@ -50,7 +51,8 @@ impl Voice {
                 let batch = Batch { drafts: vec![draft], idempotency: None };
                 let appended = shared.publish(&self.namespace, batch).await?;
                 let ids = appended.ids().map(|id| format!("{{\"id\":\"{}\"}}", text::cursor(id)));
-                Ok(format!(",\"events\":[{}]", ids.collect::<Vec<_>>().join(",")))
+                let kept = durability_field(&appended);
+                Ok(format!(",\"events\":[{}]{kept}", ids.collect::<Vec<_>>().join(",")))
             }
         }
     }
