@@ -61,16 +61,27 @@ fn every_mistake_of_the_configuration_is_named_at_once() {
     let file = folder.path().join("tricast.toml");
     std::fs::write(&file, "[server]\nworkers = \"many\"\n[histroy]\nevents = 3\n").unwrap();
     let file = file.to_str().unwrap();
-    let environment = [("TRICAST_STREAM__BEAT_SECS", "soon")];
+    let environment = [
+        ("TRICAST_STREAM__BEAT_SECS", "soon"),
+        ("TRICAST_NAMESPACE__CHAT__SCHEMA", "/nonexistent/chat.json"),
+        ("TRICAST_LOG__LEVEL", "garbage"),
+    ];
     for command in [&["config", "check"][..], &["serve"], &["demo"]] {
         let arguments = [command, &["--config", file, "--listen", "nowhere"]].concat();
         let said = tricast_in(&environment, &arguments);
         assert_eq!(said.code, Some(78), "{command:?}: {}", said.stderr);
         assert_eq!(said.stdout, "", "{command:?}");
-        for place in ["server.workers", "histroy.events", "stream.beat_secs", "server.listen"] {
+        for place in [
+            "server.workers",
+            "histroy.events",
+            "stream.beat_secs",
+            "server.listen",
+            "namespace.chat.schema (from TRICAST_NAMESPACE__CHAT__SCHEMA)",
+            "log.level (from TRICAST_LOG__LEVEL)",
+        ] {
             assert!(said.stderr.contains(place), "{command:?} does not name {place}:\n{}", said.stderr);
         }
-        assert!(said.stderr.contains("4 mistakes"), "{}", said.stderr);
+        assert!(said.stderr.contains("6 mistakes"), "{}", said.stderr);
     }
 }
 

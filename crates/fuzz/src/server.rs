@@ -56,9 +56,9 @@ pub(crate) fn command(input: &[u8]) {
     let command = command::parse(text, LIMITS, SessionId(9));
     let reference = command.reference.as_deref();
     let reply = match &command.op {
-        Ok(Op::Publish(draft)) => {
-            assert_eq!(draft.from, Some(SessionId(9)), "in band, an event names its session");
-            whole_on_every_way(draft);
+        Ok(Op::Publish(publish)) => {
+            assert_eq!(publish.draft.from, Some(SessionId(9)), "in band, an event names its session");
+            whole_on_every_way(&publish.draft);
             command::reply_ok(reference, "")
         }
         Ok(Op::Join(rooms) | Op::Leave(rooms)) => {

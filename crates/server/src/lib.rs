@@ -20,6 +20,7 @@ mod app;
 mod cors;
 mod ctx;
 pub mod demo;
+mod docs;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod health;

@@ -52,8 +52,7 @@ pub(crate) async fn replace(
 ) -> Result<HttpResponse, Refusal> {
     let (namespace, session) = addressed(&request, &ctx)?;
     let body = read_body(&request, payload, ctx.settings.body_bytes_max).await?;
-    let replacement: Replacement =
-        serde_json::from_slice(&body).map_err(|error| Refusal::bad("body", error))?;
+    let replacement: Replacement = read_object("body", text_of(&body)?)?;
     let rooms_max = ctx.settings.publish.rooms_max;
     let rooms = rooms("rooms", &replacement.rooms, rooms_max)?;
     answer(ctx.hub.shared().replace_rooms(&namespace, session, &rooms, rooms_max))

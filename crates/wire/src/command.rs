@@ -1,8 +1,11 @@
 //! What a client sends on its WebSocket, and how it is answered.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tricast_feed::{Draft, RoomSet, SessionId};
 
@@ -12,17 +15,29 @@ use crate::{Fault, json, ws};
 /// The longest `ref` that is echoed, in bytes of JSON.
 const REF_LEN_MAX: usize = 66;
 
+/// Characters of a field's unknown name that are told back.
+const NAME_TOLD_MAX: usize = 64;
+
 /// A command.
 #[derive(Debug)]
 pub enum Op {
     /// Publish one event.
-    Publish(Draft),
+    Publish(Publish),
     /// Be in these rooms too.
     Join(RoomSet),
     /// Be no longer in these rooms.
     Leave(RoomSet),
     /// Answer, so that I know you live.
     Ping,
+}
+
+/// An event to publish.
+#[derive(Debug)]
+pub struct Publish {
+    /// The event.
+    pub draft: Draft,
+    /// What makes a repeated publish harmless, as the client wrote it.
+    pub idempotency_key: Option<String>,
 }
 
 /// A command, and what its answer refers to.
@@ -63,7 +78,7 @@ pub fn parse(text: &str, limits: PublishLimits, session: SessionId) -> Command {
     match reference(envelope.reference) {
         Ok(reference) => {
             let op = without_envelope(text)
-                .and_then(|rest| parse_op(envelope.op.as_deref(), &rest, limits, session));
+                .and_then(|rest| parse_op(envelope.op.as_deref(), rest, limits, session));
             Command { reference, op }
         }
         Err(fault) => Command { reference: None, op: Err(fault) },
@@ -83,26 +98,74 @@ fn reference(raw: Option<&RawValue>) -> Result<Option<String>, Fault> {
     }
 }
 
-/// The command's own fields, so that each operation can refuse what it does not know.
-fn without_envelope(text: &str) -> Result<String, Fault> {
-    let mut fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_str(text).map_err(|error| json_fault("message", &error))?;
-    fields.remove("op");
-    fields.remove("ref");
-    serde_json::to_string(&fields).map_err(|error| json_fault("message", &error))
+/// A message's fields by name, each once: of two, one parser takes the first and another the last.
+struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(FieldsVisitor)
+    }
 }
 
-fn parse_op(op: Option<&str>, fields: &str, limits: PublishLimits, session: SessionId) -> Result<Op, Fault> {
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if fields.contains_key(name.as_str()) {
+                let name: String = name.chars().take(NAME_TOLD_MAX).collect();
+                return Err(A::Error::custom(format!("duplicate field `{name}`")));
+            }
+            fields.insert(Cow::Owned(name), value);
+        }
+        Ok(Fields(fields))
+    }
+}
+
+/// The command's own fields, so that each operation can refuse what it does not know.
+fn without_envelope(text: &str) -> Result<Fields<'_>, Fault> {
+    let mut fields: Fields<'_> = read(text)?;
+    fields.0.remove("op");
+    fields.0.remove("ref");
+    Ok(fields)
+}
+
+fn parse_op(
+    op: Option<&str>,
+    mut fields: Fields<'_>,
+    limits: PublishLimits,
+    session: SessionId,
+) -> Result<Op, Fault> {
     match op {
         Some("publish") => {
-            let written: Written<'_> = read(fields)?;
-            Ok(Op::Publish(written.draft(limits, Some(session))?))
+            let idempotency_key = idempotency_key(fields.0.remove("idempotency_key"))?;
+            let fields = fields.text()?;
+            let written: Written<'_> = read(&fields)?;
+            Ok(Op::Publish(Publish { draft: written.draft(limits, Some(session))?, idempotency_key }))
         }
-        Some("join") => Ok(Op::Join(rooms(fields, limits)?)),
-        Some("leave") => Ok(Op::Leave(rooms(fields, limits)?)),
-        Some("ping") => read::<Nothing>(fields).map(|_| Op::Ping),
+        Some("join") => Ok(Op::Join(rooms(&fields.text()?, limits)?)),
+        Some("leave") => Ok(Op::Leave(rooms(&fields.text()?, limits)?)),
+        Some("ping") => read::<Nothing>(&fields.text()?).map(|_| Op::Ping),
         Some(_) => Err(Fault::bad("op", "expected publish, join, leave or ping")),
         None => Err(Fault::bad("op", "missing")),
+    }
+}
+
+fn idempotency_key(raw: Option<&RawValue>) -> Result<Option<String>, Fault> {
+    let Some(raw) = raw else { return Ok(None) };
+    serde_json::from_str(raw.get()).map_err(|_| Fault::bad("idempotency_key", "expected a text"))
+}
+
+impl Fields<'_> {
+    fn text(&self) -> Result<String, Fault> {
+        serde_json::to_string(&self.0).map_err(|error| json_fault("message", &error))
     }
 }
 
@@ -149,13 +212,19 @@ mod tests {
     fn commands_are_read() {
         let publish = command(r#"{"op":"publish","ref":7,"data":{"a":1},"rooms":["x"]}"#);
         assert_eq!(publish.reference.as_deref(), Some("7"));
-        let Ok(Op::Publish(draft)) = publish.op else { panic!("{:?}", publish.op) };
+        let Ok(Op::Publish(Publish { draft, idempotency_key: None })) = publish.op else {
+            panic!("{:?}", publish.op)
+        };
         assert_eq!((draft.from, draft.data.as_ref()), (Some(SessionId(9)), br#"{"a":1}"#.as_ref()));
         assert!(
             matches!(command(r#"{"op":"join","rooms":["x","y"],"ref":"r"}"#).op, Ok(Op::Join(set)) if set.len() == 2)
         );
         assert!(matches!(command(r#"{"op":"leave","rooms":["x"]}"#).op, Ok(Op::Leave(_))));
         assert!(matches!(command(r#"{"op":"ping"}"#).op, Ok(Op::Ping)));
+        let keyed = command(r#"{"op":"publish","data":1,"idempotency_key":"order\u002d42"}"#);
+        assert!(
+            matches!(keyed.op, Ok(Op::Publish(Publish { idempotency_key: Some(key), .. })) if key == "order-42")
+        );
     }
 
     #[test]
@@ -169,6 +238,17 @@ mod tests {
             (r#"{"op":"join","rooms":["a","b","c"]}"#, "rooms: 3 names", None),
             (r#"{"op":"ping","more":1}"#, "message: unknown field `more`", None),
             (r#"{"op":"publish","data":1,"rom":[]}"#, "message: unknown field `rom`", None),
+            (r#"{"op":"publish","data":1,"idempotency_key":7}"#, "idempotency_key: expected a text", None),
+            (r#"{"op":"ping","idempotency_key":"k"}"#, "message: unknown field `idempotency_key`", None),
+            (
+                r#"{"op":"join","rooms":["a"],"rooms":["b"],"ref":1}"#,
+                "message: duplicate field `rooms`",
+                Some("1"),
+            ),
+            (r#"{"op":"join","rooms":["a"],"r\u006foms":["b"]}"#, "message: duplicate field `rooms`", None),
+            (r#"{"op":"publish","data":1,"data":2}"#, "message: duplicate field `data`", None),
+            (r#"{"op":"ping","op":"ping"}"#, "message: duplicate field `op`", None),
+            (r#"{"op":"ping","ref":1,"ref":2}"#, "message: duplicate field `ref`", None),
             (r#"{"op":"ping","ref":{}}"#, "ref: expected", None),
             (r#"{"op":"ping","ref":"\ud800"}"#, "ref: a surrogate escape", None),
             (&format!(r#"{{"op":"ping","ref":"{}"}}"#, "x".repeat(65)), "ref: longer", None),

@@ -22,7 +22,7 @@ pub(crate) async fn poll(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
     let [rooms, after, session, label] = COMMON;
     let query = Query::read(&request, &[rooms, after, session, label, "wait", "max"])?;
     let wish = wish(&request, &ctx, Way::Poll, &query)?;
-    let preferred = preferred_wait(&request)?;
+    let preferred = preferred_wait(&request);
     let wait = match preferred {
         Some(secs) => secs,
         None => query.number("wait", WAIT_SECS, WAIT_SECS_DEFAULT)?,
@@ -44,11 +44,66 @@ pub(crate) async fn poll(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
     Ok(response.body(answer))
 }
 
-/// `Prefer: wait=25` (RFC 7240, section 4.3). Other preferences are somebody else's.
-fn preferred_wait(request: &HttpRequest) -> Result<Option<u64>, Refusal> {
+/// The `wait` of `Prefer` (RFC 7240, section 4.3). A preference is never an error: what is no number is as if it were not
+/// there, and more than the longest wait is the longest. Of several the first counts (section 2).
+fn preferred_wait(request: &HttpRequest) -> Option<u64> {
     let lines = request.headers().get_all("prefer").filter_map(|line| line.to_str().ok());
-    let mut wishes = lines.flat_map(|line| line.split([',', ';'])).map(str::trim);
-    let Some(wait) = wishes.find_map(|wish| wish.strip_prefix("wait=")) else { return Ok(None) };
-    let secs = wait.trim_matches('"').parse().ok().filter(|secs| WAIT_SECS.contains(secs));
-    secs.map(Some).ok_or_else(|| Refusal::bad("Prefer", "wait: expected a whole number from 0 to 60"))
+    lines.flat_map(|line| outside_quotes(line, ',')).find_map(wait_of)?
+}
+
+/// `None` for other preferences; `Some(None)` for a wait that is no number.
+fn wait_of(preference: &str) -> Option<Option<u64>> {
+    let (name, value) = outside_quotes(preference, ';').next()?.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("wait") {
+        return None;
+    }
+    let value = value.trim();
+    let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let most = *WAIT_SECS.end();
+    Some(is_number.then(|| digits.parse().map_or(most, |secs: u64| secs.min(most))))
+}
+
+/// Splits a header's value where the mark does not stand in a quoted string (RFC 9110, section 5.6.4).
+fn outside_quotes(text: &str, mark: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |c| {
+        let splits = c == mark && !is_quoted;
+        is_quoted ^= c == '"' && !is_escaped;
+        is_escaped = c == '\\' && is_quoted && !is_escaped;
+        splits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn check(lines: &[&str], expected: Option<u64>) {
+        let request =
+            lines.iter().fold(TestRequest::get(), |request, line| request.append_header(("prefer", *line)));
+        assert_eq!(preferred_wait(&request.to_http_request()), expected, "{lines:?}");
+    }
+
+    #[test]
+    fn a_preference_is_taken_or_left() {
+        check(&["wait=5"], Some(5));
+        check(&["WAIT=5", "wait=6"], Some(5));
+        check(&["respond-async, Wait = \"7\" ; x=y"], Some(7));
+        check(&["wait=0"], Some(0));
+        check(&["wait=61"], Some(60));
+        check(&["wait=99999999999999999999999"], Some(60));
+        for none in
+            ["", "wait", "wait=", "wait=soon", "wait=-1", "wait=+1", "wait=1.5", "await=5", "wait=\"5"]
+        {
+            check(&[none], None);
+        }
+        // A parameter of another preference, and text in quotes, are no preference.
+        check(&["foo; wait=5"], None);
+        check(&["foo=\"a, wait=5\""], None);
+        check(&["foo=\"\\\", wait=5\", wait=6"], Some(6));
+        check(&["wait=soon", "wait=5"], None);
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tricast_feed::{Namespace, SessionId};
-use tricast_hub::{Batch, Shared};
-use tricast_wire::command::{self, Command, Op};
+use tricast_hub::{Batch, IdempotencyKey, Shared};
+use tricast_wire::command::{self, Command, Op, Publish};
 use tricast_wire::publish::PublishLimits;
 use tricast_wire::ws::close_frame;
 use tricast_wire::{Fault, text};
@@ -47,15 +47,29 @@ impl Voice {
             Op::Ping => Ok(String::new()),
             Op::Join(rooms) => sessions::rooms_field(change(rooms.iter().cloned().collect(), vec![])),
             Op::Leave(rooms) => sessions::rooms_field(change(vec![], rooms.iter().cloned().collect())),
-            Op::Publish(draft) => {
-                let batch = Batch { drafts: vec![draft], idempotency: None };
-                let appended = shared.publish(&self.namespace, batch).await?;
+            Op::Publish(Publish { draft, idempotency_key }) => {
+                let idempotency = idempotency_key.as_deref().map(idempotency).transpose()?;
+                let batch = Batch { drafts: vec![draft], idempotency };
+                let appended = shared.publish(&self.namespace, batch).await.map_err(renamed)?;
                 let ids = appended.ids().map(|id| format!("{{\"id\":\"{}\"}}", text::cursor(id)));
                 let kept = durability_field(&appended);
                 Ok(format!(",\"events\":[{}]{kept}", ids.collect::<Vec<_>>().join(",")))
             }
         }
     }
+}
+
+fn idempotency(key: &str) -> Result<IdempotencyKey, Fault> {
+    let detail = "expected 1 to 255 visible ASCII characters";
+    IdempotencyKey::new(key).ok_or_else(|| Fault::bad("idempotency_key", detail))
+}
+
+/// What is a header over HTTP is a field here.
+fn renamed(mut fault: Fault) -> Fault {
+    if fault.field.as_deref() == Some("Idempotency-Key") {
+        fault.field = Some("idempotency_key".to_owned());
+    }
+    fault
 }
 
 /// The answer to a close frame (RFC 6455, section 5.5.1).

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::dev::Payload;
-use actix_web::http::Version;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
+use actix_web::http::{ConnectionType, Version};
 use actix_web::web::Bytes;
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse, rt, web};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, ResponseError as _, rt, web};
 use futures::StreamExt as _;
 use tricast_feed::Reason;
 use tricast_hub::{Handle, Way};
+use tricast_wire::problem::Problem;
 use tricast_wire::ws::{FrameFault, FrameReader, Incoming, close_frame, pong_frame};
 
 use crate::ctx::Ctx;
@@ -28,12 +29,18 @@ use crate::transport::{COMMON, UNBUFFERED, wish};
 
 const SUBPROTOCOL: &str = "tricast.v1";
 
+/// The version of the WebSocket protocol (RFC 6455, section 4.1).
+const VERSION: &str = "13";
+
 pub(crate) async fn ws(
     request: HttpRequest,
     payload: web::Payload,
     ctx: Ctx,
 ) -> Result<HttpResponse, Refusal> {
     let wish = wish(&request, &ctx, Way::Ws, &Query::read(&request, &COMMON)?)?;
+    if is_another_version(&request) {
+        return Ok(upgrade_required());
+    }
     let mut response = shake_hands(&request).await?;
     for (name, value) in UNBUFFERED {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -55,6 +62,25 @@ pub(crate) async fn ws(
     };
     rt::spawn(inbound.read(payload, FrameReader::new(ctx.settings.message_bytes_max)));
     Ok(response.set_body(BoxBody::new(BodyStream::new(stream.map(Ok::<_, Infallible>)))))
+}
+
+/// Whether a WebSocket is asked for in another version than ours, or in none.
+fn is_another_version(request: &HttpRequest) -> bool {
+    let values = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+    let mut protocols = values("upgrade").flat_map(|value| value.split(',')).map(str::trim);
+    let mut versions = values("sec-websocket-version").map(str::trim);
+    protocols.any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        && !versions.any(|version| version == VERSION)
+}
+
+/// Tells which version is spoken (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
+fn upgrade_required() -> HttpResponse {
+    let detail = format!("Sec-WebSocket-Version: only {VERSION} is spoken here");
+    let mut response = Refusal(Problem::new(Reason::BadRequest, detail).with_status(426)).error_response();
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response.head_mut().set_connection_type(ConnectionType::Upgrade);
+    response
 }
 
 /// Checks the upgrade request (RFC 6455, section 4.2) and gives the head of the answer.

@@ -40,6 +40,15 @@ fn refusals_name_reason_field_and_ref() {
         (r#"{"op":"publish","ref":7,"data":1,"colour":2}"#, json!(7), "message: unknown field `colour`"),
         (r#"{"op":"publish","ref":8,"data":"\ud800"}"#, json!(8), "data: "),
         (r#"{"op":"publish","ref":9,"data":1,"to":"me"}"#, json!(9), "to: "),
+        (r#"{"op":"publish","ref":10,"data":1,"data":2}"#, json!(10), "message: duplicate field `data`"),
+        (
+            r#"{"op":"join","ref":11,"rooms":["a"],"rooms":["b"]}"#,
+            json!(11),
+            "message: duplicate field `rooms`",
+        ),
+        (r#"{"op":"publish","ref":12,"data":1,"idempotency_key":""}"#, json!(12), "idempotency_key: "),
+        (r#"{"op":"publish","ref":13,"data":1,"idempotency_key":"a b"}"#, json!(13), "idempotency_key: "),
+        (r#"{"op":"publish","ref":14,"data":1,"idempotency_key":[]}"#, json!(14), "idempotency_key: "),
     ] {
         peer.say(text).unwrap();
         let answer = reply_of(&mut peer);
@@ -50,6 +59,37 @@ fn refusals_name_reason_field_and_ref() {
     assert_eq!(server.state()["last"], 0);
     peer.say(r#"{"op":"ping"}"#).unwrap();
     assert_eq!(reply_of(&mut peer), json!({"reply": null, "ok": true}), "the socket lives on");
+}
+
+/// A key means the same on a socket and over HTTP, and belongs to the namespace.
+#[test]
+fn an_idempotency_key_gives_the_first_answer_again() {
+    let server = TestServer::start();
+    let mut subscriber = Subscriber::open(&server, Lane::Ws, &Opening::new().rooms("a"));
+    let mut other = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    let body = r#""data":{"n":1},"rooms":["a"]"#;
+    let command = |key: &str| format!(r#"{{"op":"publish",{body},"idempotency_key":"{key}"}}"#);
+    let first = subscriber.command(&command("k"));
+    assert_eq!(first["ok"], json!(true), "{first}");
+    assert!(first["events"][0]["id"].as_str().unwrap().ends_with("-1"));
+    for again in [subscriber.command(&command("k")), other.command(&command("k"))] {
+        assert_eq!((&again["ok"], &again["events"]), (&json!(true), &first["events"]));
+    }
+    let over_http =
+        |key: &str, body: &str| server.post(&format!("Idempotency-Key: {key}\r\n"), &format!("{{{body}}}"));
+    let again = over_http("k", body);
+    assert_eq!((again.status, &again.json()["events"]), (201, &first["events"]));
+    // And the other way round.
+    let second = over_http("l", body).json();
+    assert_eq!(subscriber.command(&command("l"))["events"], second["events"]);
+    assert_eq!(server.state()["last"], 2, "one event for each key");
+    let reused = subscriber.command(r#"{"op":"publish","data":2,"idempotency_key":"k"}"#);
+    assert_eq!((&reused["ok"], &reused["reason"]), (&json!(false), &json!("bad_request")));
+    assert!(reused["detail"].as_str().unwrap().starts_with("idempotency_key: "), "{reused}");
+    assert_eq!(server.state()["last"], 2);
+    let mut elsewhere = Subscriber::open(&server, Lane::Ws, &Opening::new().namespace("other"));
+    assert_eq!(elsewhere.command(r#"{"op":"publish","data":2,"idempotency_key":"k"}"#)["ok"], json!(true));
+    assert_eq!(subscriber.data(2), [r#"{"n":1}"#, r#"{"n":1}"#]);
 }
 
 fn reply_of(peer: &mut WsPeer) -> serde_json::Value {

@@ -40,12 +40,20 @@ fn prefer_is_applied_and_told() {
         ("Prefer: wait=0\r\n", "wait=0"),
         ("Prefer: respond-async, wait=1\r\n", "wait=1"),
         ("Prefer: respond-async\r\nPrefer: wait=\"1\"\r\n", "wait=1"),
+        ("prefer: WAIT=0\r\n", "wait=0"),
+        ("Prefer: Wait = 1 ; x, wait=0\r\n", "wait=1"),
     ] {
         let answer = ask(&server, "", headers);
         assert_eq!((answer.status, answer.header("preference-applied")), (200, Some(applied)), "{headers}");
     }
     assert_eq!(ask(&server, "wait=0", "Prefer: respond-async\r\n").header("preference-applied"), None);
-    assert_eq!(ask(&server, "", "Prefer: wait=61\r\n").status, 400);
+    // More than the longest wait is the longest (RFC 7240, section 2): there is something to tell at once.
+    server.publish_all([1]);
+    let answer = ask(&server, "after=earliest", "Prefer: wait=3600\r\n");
+    assert_eq!((answer.status, answer.header("preference-applied")), (200, Some("wait=60")));
+    // What is no number is as if it were not there.
+    let answer = ask(&server, "wait=0", "Prefer: wait=soon\r\n");
+    assert_eq!((answer.status, answer.header("preference-applied")), (200, None));
 }
 
 #[test]

@@ -230,6 +230,21 @@ fn there_is_nothing_at_an_unknown_path() {
     }
 }
 
+/// A problem's `type` is an address of this server (RFC 9457, section 3.1.1), and its fragment a row there.
+#[test]
+fn a_problem_leads_to_its_reason() {
+    let server = TestServer::start();
+    for (path, headers) in [("/nothing", ""), ("/v1/feeds/-", ""), ("/v1/feeds/default", "Origin: null\r\n")]
+    {
+        let problem = server.request("GET", path, headers, "").json();
+        let (page, fragment) = problem["type"].as_str().unwrap().split_once('#').unwrap();
+        assert_eq!(fragment, problem["reason"].as_str().unwrap());
+        let answer = server.get(page);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(answer.text().contains(&format!("id=\"{fragment}\"")), "{fragment}: {}", answer.text());
+    }
+}
+
 #[test]
 fn sessions_that_are_not_there() {
     let server = TestServer::start();
@@ -240,15 +255,47 @@ fn sessions_that_are_not_there() {
 }
 
 #[test]
+fn rooms_that_are_written_wrong() {
+    let server = TestServer::start();
+    let subscriber = Subscriber::open(&server, Lane::Sse, &Opening::new().rooms("a"));
+    for (method, body, detail) in [
+        ("PUT", r#"{"rooms":["b"],"colour":1}"#, "body: unknown field `colour`"),
+        ("PUT", r#"{"rooms":["b"],"rooms":["c"]}"#, "body: duplicate field `rooms`"),
+        ("PUT", r#"{"rooms":["b",7]}"#, "rooms[1]: "),
+        ("PUT", r#"{"rooms":["b","/"]}"#, "rooms[1]: "),
+        ("PUT", r#"[["b"]]"#, "body: expected a JSON object"),
+        ("PUT", "{}", "body: missing field `rooms`"),
+        ("PATCH", r#"{"join":["b"],"colour":1}"#, "body: unknown field `colour`"),
+        ("PATCH", r#"{"join":["b"],"join":["c"]}"#, "body: duplicate field `join`"),
+        ("PATCH", r#"{"join":[],"leave":["a",{}]}"#, "leave[1]: "),
+        ("PATCH", r#"[["b"],[]]"#, "body: expected a JSON object"),
+    ] {
+        let answer = subscriber.change_rooms(method, body);
+        check(&answer, 400, "bad_request", "");
+        let told = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(told.starts_with(detail), "{method} {body}: {told}");
+    }
+    assert_eq!(subscriber.change_rooms("PATCH", "{}").json()["rooms"], serde_json::json!(["a"]));
+}
+
+#[test]
 fn a_handshake_that_is_none() {
     let server = TestServer::start();
     let plain = server.get("/v1/feeds/default/ws");
     check(&plain, 400, "bad_request", "Upgrade: ");
-    let old = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let mut connection = server.connect().unwrap();
-    let answer =
-        connection.exchange(format!("GET /v1/feeds/default/ws HTTP/1.1\r\nHost: test\r\n{old}\r\n")).unwrap();
-    check(&answer, 400, "bad_request", "Upgrade: ");
+    // An older version, or none, is told which one is spoken (RFC 6455, section 4.4).
+    for version in ["Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 14\r\n", ""] {
+        let old = format!(
+            "Connection: Upgrade\r\nUpgrade: WebSocket\r\n{version}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        );
+        let mut connection = server.connect().unwrap();
+        let request = format!("GET /v1/feeds/default/ws HTTP/1.1\r\nHost: test\r\n{old}\r\n");
+        let answer = connection.exchange(request).unwrap();
+        check(&answer, 426, "bad_request", "Sec-WebSocket-Version: ");
+        assert_eq!(answer.header("sec-websocket-version"), Some("13"));
+        assert_eq!(answer.header("upgrade"), Some("websocket"));
+        assert!(answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade")));
+    }
     assert_eq!(server.subscribers(), 0);
 }
 
