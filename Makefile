@@ -19,7 +19,7 @@ test-rust: ## Unit, property, conformance and command tests; the conformance sui
 	TESTKIT_TLS=1 cargo test --package tricast-testkit --test conformance
 	TESTKIT_TLS=1 TRICAST_FANOUT__WAY=body cargo test --package tricast-testkit --test conformance
 
-test-page: ## The page in a real browser (after `make setup`)
+test-page: ## The page in a real browser, the browser client in two (after `make setup`)
 	cargo build --package tricast-cli
 	npm --prefix $(PAGE_TESTS) test
 
@@ -70,7 +70,7 @@ lint: ## Format, clippy and documents, without a warning
 doc: ## The crates' documents, in target/doc
 	cargo doc --workspace --no-deps
 
-setup: ## Installs what the tests need beside cargo: Chromium, the test runner's packages, valgrind
+setup: ## Installs what the tests need beside cargo: Chromium, Firefox, the test runner's packages, valgrind
 	.ci/setup $(PAGE_TESTS)
 
 clean: ## Removes what was built

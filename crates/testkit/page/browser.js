@@ -9,10 +9,16 @@ import { chromium } from 'playwright-core';
 const BINARY = process.env.TRICAST_BIN ?? fileURLToPath(new URL('../../../target/debug/tricast', import.meta.url));
 const START_MS = 20_000;
 
-/** @returns {Promise<{url: string, stop: () => Promise<void>}>} */
-export async function server() {
-  if (process.env.TRICAST_URL) return { url: process.env.TRICAST_URL, stop: async () => {} };
-  const child = spawn(BINARY, ['demo', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+/**
+ * @param {Record<string, string>} [settings]  as environment variables; with any, a server of one's own is started
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ */
+export async function server(settings) {
+  if (process.env.TRICAST_URL && !settings) return { url: process.env.TRICAST_URL, stop: async () => {} };
+  const child = spawn(BINARY, ['demo', '--listen', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...settings },
+  });
   const ended = new Promise((resolve) => { child.once('exit', resolve); });
   const stop = async () => {
     child.kill('SIGTERM');

@@ -65,7 +65,7 @@ export class Lane {
       empty: this.part('empty'),
       words: { first: t('row.first'), replayed: t('row.replayed'), more: (count) => t('log.more', { count }) },
     });
-    this.connection = connect({ transport: way, rooms, label, backoff: { baseMs: 300, capMs: 2000 } });
+    this.connection = connect({ transport: way, rooms, label, shared: false, backoff: { baseMs: 300, capMs: 2000 } });
     this.connection.on('*', (event, meta) => this.#event(event, meta, clock, arrived));
     this.connection.watch('state', ({ state, from }) => this.#turned(state, from));
     this.connection.watch('sync', (sync) => this.#integrity.sync(sync));

@@ -1,13 +1,15 @@
-// The connection: the state machine's hands. It opens streams, keeps the one timer, and passes on what arrives.
+// The connection: what a page holds in its hand. It has listeners and iterators, and a line that brings what they hear: its
+// own, or one that all tabs of the origin share.
 
-import { feedUrl, publish } from './http.js';
-import { Machine } from './machine.js';
-import { openPoll } from './poll.js';
-import { openSse } from './sse.js';
-import { openWs } from './ws.js';
+import { parseCursor } from './cursor.js';
+import { publish, Refused } from './http.js';
+import { Line } from './line.js';
+import { Queue } from './queue.js';
+import { RemoteLine } from './remote.js';
 
 /**
  * @typedef {import('./machine.js').Transport} Transport
+ * @typedef {import('./line.js').Meta} Meta
  *
  * @typedef {object} Options
  * @property {string} [url]          the server's address; the page's own origin unless given
@@ -16,81 +18,74 @@ import { openWs } from './ws.js';
  * @property {string[]} [rooms]
  * @property {string} [after]        a cursor, `earliest` or `tip`
  * @property {string} [label]        a name for tools and logs
- * @property {string} [session]      goes on with this session
+ * @property {string} [session]      goes on with this session, on a connection of its own
+ * @property {boolean} [shared]      whether tabs share a connection where the browser can; true unless given
  * @property {Partial<import('./backoff.js').BackoffOptions>} [backoff]
- * @property {number} [openTimeoutMs]
+ * @property {number} [openTimeoutMs]  how long a server may take to its answer's head
+ * @property {number} [syncTimeoutMs]  how long an open stream may take to its first word
+ * @property {number} [probeMs]      how long the answer to a ping may take
  * @property {number} [waitSeconds]  how long a poll may be parked, 25 unless given
  * @property {number} [bufferMax]    events that `for await` may be behind, 10000 unless given
  *
- * @typedef {object} Meta
- * @property {number} at             when it arrived, as `performance.now()`
- * @property {string | null} text    the event's own text, where the transport hands it over apart
- * @property {Transport} transport
- *
- * @typedef {'sync' | 'beat' | 'gap' | 'close' | 'state' | 'duplicate' | 'error'} Notice
+ * @typedef {'sync' | 'reset' | 'beat' | 'gap' | 'close' | 'state' | 'duplicate' | 'error'} Notice
  */
 
 const BUFFER_MAX = 10_000;
 
-/** What `auto` learnt about each server, for as long as the page lives. @type {Map<string, Map<Transport, number>>} */
-const MEMORIES = new Map();
+/** What is missing must be heard by somebody. @type {Set<string>} */
+const GRAVE = new Set(['gap', 'reset']);
 
 /** @param {Options} [options] @returns {Connection} */
 export function connect(options = {}) {
   return new Connection(options);
 }
 
+/** The worker is named for what it speaks: one of another version is another one. */
+function openWorker() {
+  return new SharedWorker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'tricast.v1' });
+}
+
 export class Connection {
-  #machine;
-  #base;
-  #query;
-  #waitSeconds;
+  #options;
   #bufferMax;
+  /** @type {Map<string, Set<Function>>} */
   #events = new Map();
+  /** @type {Map<string, Set<Function>>} */
   #notices = new Map();
-  #iterators = new Set();
-  #leave = () => {};
-  #command = null;
-  #timer = undefined;
-  #requests = 0;
-  #rooms;
+  /** @type {Set<Queue>} */
+  #queues = new Set();
+  /** @type {Line | RemoteLine} */
+  #line;
+  /** @type {Error | null} */
+  #failure = null;
 
   /** @param {Options} options */
   constructor(options) {
     this.url = options.url ?? location.origin;
     this.namespace = options.namespace ?? 'default';
-    this.#base = feedUrl(this.url, this.namespace);
-    this.#waitSeconds = options.waitSeconds ?? 25;
     this.#bufferMax = options.bufferMax ?? BUFFER_MAX;
-    this.#rooms = new Set(options.rooms ?? []);
-    this.#query = { label: options.label };
-    this.#machine = new Machine({
-      transport: options.transport,
-      after: options.after,
-      session: options.session,
-      backoff: options.backoff,
-      openTimeoutMs: options.openTimeoutMs,
-      pollWaitMs: this.#waitSeconds * 1000,
-      memory: memoryOf(this.#base),
-    });
-    globalThis.addEventListener?.('online', this.#online);
+    this.#options = { ...options, url: this.url, namespace: this.namespace };
+    const shared = (options.shared ?? true) && !options.session && typeof SharedWorker === 'function';
+    const ears = this.#ears();
+    this.#line = shared ? new RemoteLine(this.#options, ears, openWorker) : new Line(this.#options, ears);
     // Not at once: the caller has yet to say what it listens to.
-    queueMicrotask(() => this.#run(this.#machine.start(performance.now())));
+    queueMicrotask(() => this.#line.start());
   }
 
   /** @returns {import('./machine.js').State} */
-  get state() { return this.#machine.state; }
+  get state() { return this.#line.state; }
   /** @returns {Transport} the one in use, or the next one to be tried */
-  get transport() { return this.#machine.transport; }
+  get transport() { return this.#line.transport; }
   /** @returns {string} everything up to here is in hand; what another connection may be given as `after` */
-  get cursor() { return this.#machine.position.after; }
+  get cursor() { return this.#line.cursor; }
   /** @returns {string | undefined} */
-  get session() { return this.#machine.session; }
-  /** @returns {{requests: number, reconnects: number, duplicates: number, failures: number}} */
-  get stats() {
-    const { reconnects, duplicates, failures } = this.#machine;
-    return { requests: this.#requests, reconnects, duplicates, failures };
-  }
+  get session() { return this.#line.session; }
+  /** @returns {string[]} */
+  get rooms() { return this.#line.rooms; }
+  /** @returns {boolean} whether other tabs have the same connection */
+  get shared() { return this.#line instanceof RemoteLine; }
+  /** @returns {{requests: number, reconnects: number, duplicates: number, failures: number}} of the connection, which may be shared */
+  get stats() { return this.#line.stats; }
 
   /**
    * Calls `fn(event, meta)` for each event of a type, or of every type with `'*'`.
@@ -101,8 +96,9 @@ export class Connection {
   on(type, fn) { return listen(this.#events, type, fn); }
 
   /**
-   * Calls `fn(detail)` for what is not an event: `sync`, `beat`, `gap`, `close`, `state`, `duplicate`, `error`.
-   * Apart from `on`, because an event may have any of these words as its type.
+   * Calls `fn(detail)` for what is not an event: `sync`, `reset`, `beat`, `gap`, `close`, `state`, `duplicate`, `error`.
+   * Apart from `on`, because an event may have any of these words as its type. A `gap` or `reset` that nobody watches goes
+   * to the console.
    * @param {Notice} name
    * @param {(detail: any) => void} fn
    * @returns {() => void} stops it
@@ -110,13 +106,26 @@ export class Connection {
   watch(name, fn) { return listen(this.#notices, name, fn); }
 
   /** Lets go of the stream and keeps the place. */
-  pause() { this.#run(this.#machine.pause()); }
+  pause() { this.#line.pause(); }
   /** Goes on where `pause` left off. */
-  resume() { this.#run(this.#machine.start(performance.now())); }
-  /** Goes on over another transport: the same cursor, the same session. @param {Transport | 'auto'} transport */
-  switchTransport(transport) { this.#run(this.#machine.switchTo(transport, performance.now())); }
+  resume() { this.#line.start(); }
+  /** Goes on over another transport: the same cursor. @param {Transport | 'auto'} transport */
+  switchTransport(transport) {
+    this.#options.transport = transport;
+    this.#line.switchTo(transport);
+  }
   /** Ends for good. */
-  close() { this.#run(this.#machine.close()); }
+  close() { this.#line.close(); }
+
+  /**
+   * Joins rooms: their events come from now on.
+   * @param {string[]} rooms
+   * @returns {Promise<void>} once the server has them
+   */
+  join(rooms) { return this.#line.join([...rooms]); }
+
+  /** @param {string[]} rooms @returns {Promise<void>} */
+  leave(rooms) { return this.#line.leave([...rooms]); }
 
   /**
    * Publishes, over the WebSocket where one is open.
@@ -124,136 +133,97 @@ export class Connection {
    * @returns {Promise<{id: string}[]>}
    */
   async publish(event) {
-    if (this.#command && this.state === 'live') return (await this.#command({ op: 'publish', ...event })).events;
+    if (this.state === 'live') return this.#line.publish(event);
     return publish({ url: this.url, namespace: this.namespace }, event);
   }
 
-  /** @returns {AsyncGenerator<any, void, void>} every event from now on, until `close` */
+  /**
+   * Every event from now on, until `close`. Throws where the connection ends without having been closed.
+   * @returns {AsyncGenerator<any, void, void>}
+   */
   async *[Symbol.asyncIterator]() {
-    const queue = { events: [], wake: () => {} };
-    this.#iterators.add(queue);
-    try {
-      while (queue.events.length > 0 || this.state !== 'closed') {
-        if (queue.events.length > 0) yield queue.events.shift();
-        else await new Promise((resolve) => { queue.wake = () => resolve(undefined); });
-      }
-    } finally {
-      this.#iterators.delete(queue);
-    }
+    for await (const item of this.#items((notice) => this.#tell(notice.notice, notice))) if (!isNotice(item)) yield item;
   }
 
-  #online = () => this.#run(this.#machine.wake(performance.now()));
-
-  /** @param {import('./machine.js').Effect[]} effects */
-  #run(effects) {
-    for (const effect of effects) {
-      if (effect.do === 'abort') this.#drop();
-      else if (effect.do === 'open') this.#open(effect);
-      else if (effect.do === 'close') this.#closed(effect.failure);
-      else this.#tell('state', effect);
-    }
-    this.#arm();
-  }
-
-  #open({ transport, after, session, attempt }) {
-    const target = { after, session, waitSeconds: this.#waitSeconds, url: (way, query) => this.#address(way, query) };
-    const sink = this.#sink(attempt, transport);
-    if (transport === 'ws') {
-      const { leave, command } = openWs(target, sink);
-      this.#leave = leave;
-      this.#command = command;
-    } else {
-      this.#leave = (transport === 'sse' ? openSse : openPoll)(target, sink);
-    }
-  }
-
-  #address(way, query) {
-    const rooms = [...this.#rooms].join(',');
-    const pairs = Object.entries({ ...this.#query, rooms: rooms || undefined, ...query })
-      .filter(([, value]) => value !== undefined)
-      // A comma needs no escape in a query, and a poll pays for each of its bytes.
-      .map(([name, value]) => `${name}=${encodeURIComponent(String(value)).replaceAll('%2C', ',')}`);
-    return `${this.#base}${way}?${pairs.join('&')}`;
-  }
-
-  /** @returns {import('./http.js').Sink} */
-  #sink(attempt, transport) {
-    const machine = this.#machine;
-    const current = () => machine.attempt === attempt && (machine.state === 'connecting' || machine.state === 'live');
-    return {
-      requested: () => { this.#requests += 1; },
-      event: (event, text) => { if (current()) this.#event(event, { at: performance.now(), text, transport }); },
-      notice: (notice) => { if (current()) this.#notice(notice); },
-      answered: (sync) => { if (current()) this.#synced(sync); },
-      lost: (failure) => { if (current()) this.#run(machine.lost(failure, performance.now())); },
-    };
-  }
-
-  #event(event, meta) {
-    if (!this.#machine.event(event.id, meta.at)) return this.#tell('duplicate', event);
-    call(this.#events.get(event.type), event, meta, this);
-    call(this.#events.get('*'), event, meta, this);
-    for (const queue of this.#iterators) this.#enqueue(queue, event);
-  }
-
-  #enqueue(queue, event) {
-    queue.events.push(event);
-    if (queue.events.length > this.#bufferMax) {
-      const dropped = queue.events.shift();
-      this.#tell('gap', { reason: 'slow', from: dropped.id, to: dropped.id, local: true });
-    }
-    queue.wake();
-  }
-
-  #notice(notice) {
-    const name = notice.notice;
-    if (name === 'sync') return this.#synced(notice);
-    if (name === 'beat' || name === 'gap') this.#machine.reached(notice.cursor, performance.now());
-    if (!notice.implied) this.#tell(name, notice);
-  }
-
-  #synced(sync) {
-    const effects = this.#machine.sync(sync, performance.now());
-    if (sync) this.#tell('sync', sync);
-    if (effects.length > 0) this.#run(effects);
-  }
-
-  #drop() {
-    this.#leave();
-    this.#leave = () => {};
-    this.#command = null;
-  }
-
-  #closed(failure) {
-    globalThis.removeEventListener?.('online', this.#online);
-    this.#tell('close', failure);
-    for (const queue of this.#iterators) queue.wake();
-  }
-
-  #tell(name, detail) {
-    call(this.#notices.get(name), detail, undefined, this);
-  }
+  /**
+   * Every event from now on, and in their places the notices `gap` and `reset`, which have a `notice` and no `id`.
+   * @returns {AsyncGenerator<any, void, void>}
+   */
+  withNotices() { return this.#items(() => {}, true); }
 
   /** A listener's own fault must not end the stream. @param {unknown} error */
   fault(error) {
-    if (this.#notices.get('error')?.size) for (const fn of this.#notices.get('error')) fn(error);
+    const watchers = this.#notices.get('error');
+    if (watchers?.size) for (const fn of watchers) fn(error);
     else queueMicrotask(() => { throw error; });
   }
 
-  // Events push the deadline ahead thousands of times a second; the timer looks at it only when it fires.
-  #arm() {
-    const { deadline } = this.#machine;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (deadline === null) return;
-    this.#timer = setTimeout(() => this.#run(this.#machine.timer(performance.now())), Math.max(0, deadline - performance.now()) + 1);
+  async *#items(skipped, heeds = false) {
+    const queue = new Queue(this.#bufferMax);
+    if (heeds) this.#heeded += 1;
+    this.#queues.add(queue);
+    if (this.state === 'closed') queue.end(this.#failure);
+    try {
+      for (let next = await queue.next(); next; next = await queue.next()) {
+        // Only this loop was too slow for it, so nobody has been told yet.
+        if (next.item.local && isNotice(next.item)) skipped(next.item);
+        yield next.item;
+      }
+    } finally {
+      this.#queues.delete(queue);
+      if (heeds) this.#heeded -= 1;
+    }
+  }
+
+  /** Iterators that hand over notices. */
+  #heeded = 0;
+
+  #ears() {
+    return {
+      event: (event, meta) => this.#event(event, meta),
+      notice: (name, detail) => {
+        this.#tell(name, detail);
+        if (GRAVE.has(name)) for (const queue of this.#queues) queue.push({ ...detail, notice: name, local: undefined });
+      },
+      state: (change) => this.#tell('state', change),
+      closed: (failure) => this.#closed(failure),
+      alone: () => this.#alone(),
+    };
+  }
+
+  // The shared connection is not to be had: from the place where it ended, silently, on a connection of this tab's own.
+  #alone() {
+    const { cursor, rooms } = this.#line;
+    this.#line = new Line({ ...this.#options, after: cursor, rooms }, this.#ears());
+    this.#line.start();
+  }
+
+  #event(event, meta) {
+    call(this.#events.get(event.type), event, meta, this);
+    call(this.#events.get('*'), event, meta, this);
+    for (const queue of this.#queues) queue.push(event);
+  }
+
+  #closed(failure) {
+    this.#failure = failure.reason === 'closed' ? null : new Refused(failure);
+    this.#tell('close', failure);
+    for (const queue of this.#queues) queue.end(this.#failure);
+  }
+
+  #tell(name, detail) {
+    const watchers = this.#notices.get(name);
+    if (GRAVE.has(name) && !watchers?.size && this.#heeded === 0) console.warn(`tricast: ${name}, and nobody watches for it:`, missing(detail));
+    call(watchers, detail, undefined, this);
   }
 }
 
-function memoryOf(base) {
-  const memory = MEMORIES.get(base) ?? new Map();
-  MEMORIES.set(base, memory);
-  return memory;
+const isNotice = (item) => item.id === undefined && item.notice !== undefined;
+
+/** A gap or a reset in one line. */
+function missing(detail) {
+  if (detail.notice === 'gap') return `the events ${detail.from} to ${detail.to} will not come (${detail.reason})`;
+  const was = parseCursor(detail.was)?.offset ?? detail.was;
+  return `after ${was} the feed goes on at ${detail.cursor}, and ${detail.missed ?? 'an unknown number of'} events are gone`;
 }
 
 function listen(map, name, fn) {

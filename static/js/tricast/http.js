@@ -7,17 +7,21 @@ import { fromResponse } from './reasons.js';
  * @property {(way: string, query: Record<string, string | number | undefined>) => string} url
  * @property {string} after
  * @property {string} [session]
+ * @property {string} rooms        the rooms of the stream, with commas between them
+ * @property {number} turn         grows with every connection: a late request of an older one ends no newer stream
  * @property {number} waitSeconds  how long a poll may be parked
  *
  * @typedef {object} Sink  where a transport puts what it gets; it may call none of these after it was let go
  * @property {() => void} requested                           a request goes out
+ * @property {() => void} opened                              the answer's head is there, or the WebSocket is open
+ * @property {() => void} progress                            a part of something that is not whole yet
  * @property {(event: any, text: string | null) => void} event  an event, with its own bytes where they are at hand
  * @property {(notice: any) => void} notice                   `sync`, `beat`, `gap` or one that is not known yet
  * @property {(sync: any, cursor: string, session?: string) => void} answered  a poll's answer is complete
  * @property {(failure: import('./reasons.js').Failure) => void} lost
  */
 
-/** A refusal on its way up. */
+/** A refusal on its way up, or the end of a connection that was not asked for. */
 export class Refused extends Error {
   /** @param {import('./reasons.js').Failure} failure */
   constructor(failure) {
@@ -55,6 +59,36 @@ export function asFailure(error) {
  */
 export function feedUrl(url, namespace) {
   return new URL(`v1/feeds/${encodeURIComponent(namespace)}/`, url.endsWith('/') ? url : `${url}/`).href;
+}
+
+/**
+ * Changes a session's rooms from beside its stream.
+ * @param {string} base  of `feedUrl`
+ * @param {string} session
+ * @param {{join?: string[], leave?: string[]}} change
+ * @returns {Promise<string[]>} the rooms that it has now
+ */
+export async function changeRooms(base, session, change) {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(change);
+  const response = await fetch(`${base}sessions/${session}/rooms`, { method: 'PATCH', headers, body });
+  if (!response.ok) throw await refusal(response);
+  return (await response.json()).rooms;
+}
+
+/**
+ * A page of the retained history.
+ * @param {string} base  of `feedUrl`
+ * @param {string} after  a cursor, `earliest`, or `tip` for where the feed stands now
+ * @param {string[]} rooms  none: of every room
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{events: any[], cursor: string, more: boolean, sync?: any}>}
+ */
+export async function historyPage(base, after, rooms, signal) {
+  const query = rooms.length > 0 ? `&rooms=${rooms.map(encodeURIComponent).join(',')}` : '';
+  const response = await fetch(`${base}events?after=${after}&limit=1000${query}`, { cache: 'no-store', signal });
+  if (!response.ok) throw await refusal(response);
+  return response.json();
 }
 
 /**

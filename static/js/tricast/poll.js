@@ -22,13 +22,18 @@ export function openPoll(target, sink) {
 
 async function turn(target, sink, signal) {
   let { after, session } = target;
+  // The rooms are said once: a request that is overtaken by a change of them would undo it.
+  let rooms = target.rooms;
   for (let wait = 0; !signal.aborted; wait = target.waitSeconds) {
     sink.requested();
     const asked = performance.now();
-    const response = await fetch(target.url('poll', { after, session, wait }), { cache: 'no-store', signal });
+    const response = await fetch(target.url('poll', { after, session, rooms, turn: target.turn, wait }), { cache: 'no-store', signal });
     if (!response.ok) throw await refusal(response);
-    const answer = await response.json();
+    const answer = JSON.parse(await whole(response, sink));
     if (signal.aborted) return;
+    // The session ran out, and its rooms with it: what this answer leaves out comes when they are said again.
+    if (rooms === undefined && answer.sync && answer.sync.session !== session) return sink.lost({ reason: 'session_expired', retry: 'yes', stated: true });
+    rooms = undefined;
     sink.answered(answer.sync ?? null, answer.cursor);
     deliver(answer, sink, signal);
     session = answer.sync?.session ?? session;
@@ -38,10 +43,24 @@ async function turn(target, sink, signal) {
   }
 }
 
+// An answer of some megabytes takes its time on a thin line, and is alive as long as more of it comes.
+async function whole(response, sink) {
+  if (!response.body) return response.text();
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
+    sink.progress();
+  }
+}
+
 function pause(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+    signal.addEventListener('abort', () => { clearTimeout(timer); resolve(undefined); }, { once: true });
   });
 }
 

@@ -39,6 +39,11 @@ export class SseParser {
     this.#rest = input.slice(from);
   }
 
+  /** Whether a message is under way. */
+  get partial() {
+    return this.#rest !== '' || this.#data !== '';
+  }
+
   #line(line, emit) {
     if (line === '') return this.#flush(emit);
     const colon = line.indexOf(':');
@@ -83,13 +88,14 @@ export function openSse(target, sink) {
 
 async function read(target, sink, signal) {
   sink.requested();
-  const response = await fetch(target.url('sse', { after: target.after, session: target.session }), {
+  const response = await fetch(target.url('sse', { after: target.after, session: target.session, rooms: target.rooms, turn: target.turn }), {
     headers: { accept: 'text/event-stream' },
     cache: 'no-store',
     signal,
   });
   const type = response.headers.get('content-type') ?? '';
   if (!response.ok || !response.body || !type.startsWith('text/event-stream')) throw await refusal(response);
+  sink.opened();
   const parser = new SseParser();
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
@@ -100,6 +106,7 @@ async function read(target, sink, signal) {
     parser.feed(decoder.decode(value, { stream: true }), (message) => {
       if (!signal.aborted) deliver(message, sink);
     });
+    if (parser.partial) sink.progress();
   }
 }
 

@@ -12,7 +12,7 @@ export const COMMANDS_MAX = 1000;
  * @returns {{leave: () => void, command: (command: object) => Promise<any>}}
  */
 export function openWs(target, sink) {
-  const address = target.url('ws', { after: target.after, session: target.session }).replace(/^http/, 'ws');
+  const address = target.url('ws', { after: target.after, session: target.session, rooms: target.rooms, turn: target.turn }).replace(/^http/, 'ws');
   const pending = new Map();
   let refs = 0;
   let gone = false;
@@ -31,6 +31,7 @@ export function openWs(target, sink) {
     socket.close();
   };
 
+  socket.onopen = () => { if (!gone) sink.opened(); };
   socket.onmessage = ({ data }) => {
     if (gone) return;
     if (typeof data !== 'string') return end(fromCloseCode(1003));

@@ -7,7 +7,9 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 /// What may be served. Templates are not: they are no use to a browser.
 #[derive(RustEmbed)]
 #[folder = "../../static/"]
-#[include = "js/*"]
+#[include = "js/tricast.js"]
+#[include = "js/tricast/*"]
+#[include = "js/page/*"]
 #[include = "css/*"]
 #[include = "locales/*"]
 #[include = "icons/*"]

@@ -79,11 +79,135 @@ test('a stream without a sign of life for two beats is left', () => {
   assert.equal(effects.find((effect) => effect.do === 'state').failure.reason, 'mute');
 });
 
-test('a computer that slept is given the time to read what arrived', () => {
+const did = (effects) => effects.map((effect) => effect.do);
+
+test('after a sleep a WebSocket is asked whether it lives, and left where it does not answer', () => {
+  const subject = live({ transport: 'ws' });
+  const hour = 3_600_000;
+  assert.deepEqual(did(subject.timer(hour)), ['ping']);
+  assert.equal(subject.deadline, hour + subject.probeMs);
+  assert.deepEqual(subject.timer(hour + subject.probeMs - 1), []);
+  subject.timer(hour + subject.probeMs);
+  assert.equal(subject.state, 'waiting');
+  assert.equal(subject.misses.size + subject.mutes.size, 0, 'a sleep does not speak against the transport');
+
+  const answered = live({ transport: 'ws' });
+  answered.timer(hour);
+  answered.reached(null, hour + 1);
+  assert.equal(answered.state, 'live');
+  assert.equal(answered.deadline, hour + 1 + 30_000);
+  assert.equal(answered.position.after, id(10));
+});
+
+test('after a sleep the others come back at once from the same cursor', () => {
+  for (const transport of ['sse', 'poll']) {
+    const subject = live({ transport });
+    const effects = subject.timer(3_600_000);
+    assert.deepEqual(did(effects), ['abort', 'state', 'open'], transport);
+    assert.equal(opened(effects).after, id(10));
+  }
+});
+
+test('a sleep while it connects speaks against no transport', () => {
+  const memory = new Map();
+  const subject = machine({ memory });
+  subject.start(0);
+  assert.equal(opened(subject.timer(3_600_000)).transport, 'ws');
+  assert.equal(memory.size, 0);
+});
+
+test('a look changes nothing while proofs of life are fresh, and another network counts for none', () => {
+  const subject = live({ transport: 'sse' });
+  subject.reached(id(11), 10_000);
+  assert.deepEqual(subject.check(20_000), []);
+  assert.deepEqual(did(subject.check(26_001)), ['abort', 'state', 'open']);
+  const moved = live({ transport: 'sse' });
+  assert.deepEqual(did(moved.cameOnline(1)), ['abort', 'state', 'open']);
+});
+
+test('without a network it waits for the word that it is back, and blames nobody', () => {
+  const memory = new Map();
+  const subject = machine({ memory });
+  subject.start(0);
+  subject.wentOffline(1);
+  for (let now = 1; now < 200_000; now = subject.deadline ?? now) {
+    subject.lost(NETWORK, now);
+    assert.equal(subject.deadline, now + BACKOFF.capMs);
+    assert.equal(opened(subject.timer(subject.deadline)).transport, 'ws');
+  }
+  assert.equal(memory.size, 0);
+  subject.lost(NETWORK, 300_000);
+  assert.equal(opened(subject.cameOnline(300_001)).transport, 'ws');
+});
+
+test('a delay that the server asked for outlasts the browser’s news', () => {
   const subject = live();
-  assert.deepEqual(subject.timer(3_600_000), []);
+  subject.lost(fromNotice({ reason: 'draining', retry_after_ms: 4000 }), 0);
+  assert.deepEqual(subject.cameOnline(1), []);
+  assert.deepEqual(subject.check(3999), []);
+  assert.ok(opened(subject.timer(subject.deadline)));
+});
+
+test('an open stream has a short time to its first word, and one that never opened the longer one', () => {
+  const subject = machine();
+  subject.start(0);
+  subject.opened(9_000);
+  assert.equal(subject.deadline, 10_000, 'never later than without an answer');
+  const prompt = machine();
+  prompt.start(0);
+  prompt.opened(100);
+  assert.equal(prompt.deadline, 100 + prompt.syncTimeoutMs);
+  prompt.timer(100 + prompt.syncTimeoutMs);
+  assert.equal(opened(prompt.timer(prompt.deadline)).transport, 'sse');
+});
+
+test('a long answer lives as long as more of it comes', () => {
+  const subject = machine({ transport: 'poll' });
+  subject.start(0);
+  subject.progress(9_000);
+  assert.deepEqual(subject.timer(10_000), []);
+  subject.sync(sync(id(1)), 12_000);
   assert.equal(subject.state, 'live');
-  assert.equal(subject.deadline, 3_630_000);
+});
+
+test('a stream that was mute from its first word on is left at once, one that carried something at the second time', () => {
+  const memory = new Map();
+  const silent = machine({ memory });
+  silent.start(0);
+  silent.sync(sync(id(1)), 1);
+  silent.timer(silent.deadline);
+  assert.equal(opened(silent.timer(silent.deadline)).transport, 'sse');
+
+  const flowing = machine();
+  flowing.start(0);
+  flowing.sync(sync(id(1)), 1);
+  flowing.event(id(2), 2);
+  flowing.timer(flowing.deadline);
+  let now = flowing.deadline;
+  assert.equal(opened(flowing.timer(now)).transport, 'ws');
+  flowing.opened(now);
+  now = flowing.deadline;
+  flowing.timer(now);
+  assert.equal(flowing.deadline, now, 'and without a pause');
+  assert.equal(opened(flowing.timer(now)).transport, 'sse');
+});
+
+test('every connection has the next number', () => {
+  const subject = live({ turn: 40 });
+  const turns = [];
+  subject.lost(NETWORK, 1);
+  turns.push(opened(subject.timer(10_000)).turn);
+  turns.push(opened(subject.switchTo('ws', 10_001)).turn);
+  assert.deepEqual(turns, [41, 42]);
+});
+
+test('a reset says what the place was and what is gone', () => {
+  const subject = live();
+  subject.lost(NETWORK, 1);
+  subject.timer(10_000);
+  const effects = subject.sync({ ...sync(id(25), 'reset'), missed: 15 }, 10_001);
+  assert.deepEqual(effects.find((effect) => effect.do === 'reset'), { do: 'reset', was: id(10), cursor: id(25), missed: 15 });
+  assert.deepEqual(did(live().sync(sync(id(10), 'resumed'), 1)), []);
 });
 
 test('the delay doubles while it fails, and starts afresh after a stream that held', () => {
