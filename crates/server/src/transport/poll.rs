@@ -48,20 +48,18 @@ pub(crate) async fn poll(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
 /// there, and more than the longest wait is the longest. Of several the first counts (section 2).
 fn preferred_wait(request: &HttpRequest) -> Option<u64> {
     let lines = request.headers().get_all("prefer").filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| outside_quotes(line, ',')).find_map(wait_of)?
-}
-
-/// `None` for other preferences; `Some(None)` for a wait that is no number.
-fn wait_of(preference: &str) -> Option<Option<u64>> {
-    let (name, value) = outside_quotes(preference, ';').next()?.split_once('=')?;
-    if !name.trim().eq_ignore_ascii_case("wait") {
-        return None;
-    }
-    let value = value.trim();
+    let value = lines.flat_map(|line| outside_quotes(line, ',')).find_map(wait_in)?;
     let digits = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let most = *WAIT_SECS.end();
-    Some(is_number.then(|| digits.parse().map_or(most, |secs: u64| secs.min(most))))
+    // So many digits that they are no number of ours are a long wait all the same.
+    is_number.then(|| digits.parse().map_or(most, |secs: u64| secs.min(most)))
+}
+
+/// The value of a preference, if that is `wait`.
+fn wait_in(preference: &str) -> Option<&str> {
+    let (name, value) = outside_quotes(preference, ';').next()?.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("wait").then(|| value.trim())
 }
 
 /// Splits a header's value where the mark does not stand in a quoted string (RFC 9110, section 5.6.4).
