@@ -22,6 +22,8 @@ use crate::options::Options;
 pub struct Feed {
     namespace: Namespace,
     epoch: Epoch,
+    /// The newest offset when this process took the feed up.
+    began: Offset,
     options: Options,
     log: Mutex<Log<Encoded>>,
     links: RwLock<Vec<Arc<Link>>>,
@@ -35,6 +37,8 @@ pub struct FeedState {
     pub first: Offset,
     /// The cursor of somebody who has everything.
     pub cursor: Cursor,
+    /// Events published since this process took the feed up.
+    pub published: u64,
     /// Retained events.
     pub events: usize,
     /// Memory that their encodings hold, in bytes.
@@ -81,6 +85,7 @@ impl Feed {
         Self {
             namespace,
             epoch: life.epoch,
+            began: life.restored.last,
             log: Mutex::new(Log::restore(life.epoch, options.retention, life.restored)),
             options,
             links: RwLock::default(),
@@ -190,6 +195,7 @@ impl Feed {
         FeedState {
             first: log.first(),
             cursor: log.cursor(),
+            published: log.last().0.saturating_sub(self.began.0),
             events: log.len(),
             bytes: log.bytes(),
             subscribers: Way::ALL.map(|way| self.subscribers[way.index()].load(Ordering::Relaxed)),

@@ -150,7 +150,6 @@ impl Sessions {
         false
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }

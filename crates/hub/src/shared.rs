@@ -80,6 +80,11 @@ impl Shared {
         self.subscribers.load(Ordering::Relaxed)
     }
 
+    /// Sessions at the moment, those without a subscriber too.
+    pub fn sessions(&self) -> usize {
+        lock(&self.sessions).len()
+    }
+
     /// Events handed to subscribers since the start.
     pub fn deliveries(&self) -> u64 {
         self.deliveries.load(Ordering::Relaxed)

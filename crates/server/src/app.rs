@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::problem::{not_found, wrong_method};
 use crate::transport::{poll::poll, sse, ws::ws};
-use crate::{docs, health, history, publish, report, sessions};
+use crate::{docs, health, history, metrics, publish, report, sessions};
 
 /// Everything that `serve` answers.
 pub(crate) fn configure(routes: &mut ServiceConfig) {
@@ -45,6 +45,12 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
             web::resource("/readyz")
                 .get(health::ready)
                 .route(web::head().to(health::ready))
+                .default_service(only("GET, HEAD")),
+        )
+        .service(
+            web::resource("/metrics")
+                .get(metrics::metrics)
+                .route(web::head().to(metrics::metrics))
                 .default_service(only("GET, HEAD")),
         )
         .service(

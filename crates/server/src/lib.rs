@@ -26,6 +26,7 @@ pub mod fuzz;
 mod health;
 mod history;
 mod host;
+mod metrics;
 mod net;
 mod origin;
 mod pages;

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, dev};
@@ -16,6 +16,7 @@ use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
 
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
+use crate::metrics::House;
 use crate::net::guests::Guests;
 use crate::net::service::{self, Lobby, Stops, TURNED_AWAY_MAX};
 use crate::pages;
@@ -68,6 +69,7 @@ impl Server {
         let address = listener.local_addr()?;
         let lobby = Lobby::new(Arc::clone(&settings), listener.try_clone()?)?;
         let guests = Arc::clone(&lobby.guests);
+        let house = House { guests: Arc::clone(&guests), started: Instant::now() };
         let builder = dev::Server::build()
             .workers(workers)
             // Never reached: the lobby counts for all workers, and answers instead of letting clients wait.
@@ -81,16 +83,18 @@ impl Server {
             let hub = Hub::start(&state);
             let ctx = Ctx { hub: hub.clone(), settings: Arc::clone(&settings) };
             let desk = routed.clone();
-            let app =
-                App::new().app_data(ctx).wrap(from_fn(cors::share)).wrap(from_fn(host::guard)).configure(
-                    move |routes| {
-                        if let Some(desk) = desk {
-                            pages::configure(routes);
-                            demo::configure(routes, desk);
-                        }
-                        app::configure(routes);
-                    },
-                );
+            let app = App::new()
+                .app_data(ctx)
+                .app_data(house.clone())
+                .wrap(from_fn(cors::share))
+                .wrap(from_fn(host::guard))
+                .configure(move |routes| {
+                    if let Some(desk) = desk {
+                        pages::configure(routes);
+                        demo::configure(routes, desk);
+                    }
+                    app::configure(routes);
+                });
             let stops = stops.clone();
             let stops: Stops = Rc::new(move || {
                 let mut stops = stops.clone();

@@ -31,6 +31,7 @@ mod ends;
 mod frames;
 mod history;
 mod hostile;
+mod metrics;
 mod model;
 mod namespaces;
 mod opening;
