@@ -48,7 +48,7 @@ impl Sample {
         )?;
         page.gauge("history_events", "Events that are retained", None, of_each(|state| state.events as u64))?;
         let bytes = of_each(|state| state.bytes as u64);
-        page.gauge("history_size", "Memory that retained events take", Some(Unit::Bytes), bytes)?;
+        page.gauge("history_size", "Memory that retained events take", Some(&Unit::Bytes), bytes)?;
         let subscribers = self.feeds.iter().flat_map(|(name, state)| {
             Way::ALL
                 .iter()
@@ -67,7 +67,7 @@ impl Sample {
         gauge("connections_max", "Connections that may be open", self.connections_max as u64)?;
         gauge("draining", "1 while the server stops", u64::from(self.is_draining))?;
         let uptime = ConstGauge::new(self.uptime.as_secs_f64());
-        page.alone("uptime", "Time since the start", Some(Unit::Seconds), &uptime)?;
+        page.alone("uptime", "Time since the start", Some(&Unit::Seconds), &uptime)?;
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         page.alone("build", "The program", None, &version)
     }
@@ -101,7 +101,7 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         samples: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
         let samples = samples.into_iter().map(|(labels, value)| (labels, ConstGauge::new(signed(value))));
@@ -113,22 +113,22 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         value: &impl EncodeMetric,
     ) -> fmt::Result {
-        value.encode(self.0.encode_descriptor(name, help, unit.as_ref(), value.metric_type())?)
+        value.encode(self.0.encode_descriptor(name, help, unit, value.metric_type())?)
     }
 
     fn family<L: EncodeLabelSet, M: EncodeMetric>(
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         samples: impl IntoIterator<Item = (L, M)>,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         let Some((_, first)) = samples.peek() else { return Ok(()) };
-        let mut family = self.0.encode_descriptor(name, help, unit.as_ref(), first.metric_type())?;
+        let mut family = self.0.encode_descriptor(name, help, unit, first.metric_type())?;
         samples.try_for_each(|(labels, value)| value.encode(family.encode_family(&labels)?))
     }
 }
