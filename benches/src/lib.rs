@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tricast_feed::{
-    Addressing, After, Draft, Epoch, EventType, Interest, Log, Millis, Namespace, Retention, Room, RoomSet,
-    SessionId,
+    Addressing, After, Draft, Epoch, EventType, Interest, Log, Member, Millis, Namespace, Retention, Room,
+    RoomSet, SessionId,
 };
 use tricast_hub::{Batch, Feeds, Limits, MemoryEngine, Shared, Way, Wish, system_now};
 use tricast_wire::event::{Encoded, Prepared};
@@ -51,13 +51,23 @@ pub fn log(events: usize, sparse: usize) -> Log<Encoded> {
 /// A session in one room.
 #[must_use]
 pub fn interest(room: &str) -> Interest {
-    Interest::of(SessionId(1), RoomSet::new(vec![Room::new(room).expect("a benchmark's room is a room")]))
+    Interest::of(Member(1), RoomSet::new(vec![Room::new(room).expect("a benchmark's room is a room")]))
 }
 
 /// What asks for a subscription of [`namespace`] without rooms.
 #[must_use]
 pub fn wish(way: Way, after: After, session: Option<SessionId>) -> Wish {
-    Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None }
+    Wish {
+        namespace: namespace(),
+        way,
+        is_chunked: false,
+        after,
+        rooms: None,
+        session,
+        rate: None,
+        turn: None,
+        label: None,
+    }
 }
 
 /// The namespace of all benchmarks.

@@ -120,7 +120,7 @@ impl Audiences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SessionId;
+    use crate::Member;
 
     fn set(names: &[&str]) -> RoomSet {
         RoomSet::new(names.iter().map(|name| Room::new(name).unwrap()).collect())
@@ -162,7 +162,7 @@ mod tests {
         let mut audiences = Audiences::default();
         audiences.enter(&set(&[]));
         let mut found = Vec::new();
-        audiences.reached(&Addressing { to: Some(SessionId(7)), ..Addressing::default() }, &mut found);
+        audiences.reached(&Addressing { to: Some(Member(7)), ..Addressing::default() }, &mut found);
         assert_eq!(found, vec![]);
     }
 }

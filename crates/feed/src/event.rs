@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ConflationKey, EventType, Offset, Room, RoomSet, SessionId};
+use crate::{ConflationKey, EventType, Member, Offset, Room, RoomSet};
 
 /// Milliseconds: since the Unix epoch for a time, plain for a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -21,10 +21,10 @@ impl Millis {
 pub struct Addressing {
     /// The rooms; none is a broadcast.
     pub rooms: RoomSet,
-    /// Everybody of the rooms but this session.
-    pub except: Option<SessionId>,
-    /// This session alone.
-    pub to: Option<SessionId>,
+    /// Everybody of the rooms but this one.
+    pub except: Option<Member>,
+    /// This one alone.
+    pub to: Option<Member>,
 }
 
 impl Addressing {
@@ -45,7 +45,7 @@ pub struct Draft {
     /// The conflation key.
     pub key: Option<ConflationKey>,
     /// The session that published it, where it came in band.
-    pub from: Option<SessionId>,
+    pub from: Option<Member>,
     /// The payload: one JSON value, compact, checked.
     pub data: Bytes,
 }
@@ -70,8 +70,8 @@ pub struct Entry<P> {
 /// What a subscriber wants: a session with its rooms, or every room (history pages).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
-    /// The subscriber's own session, for `to` and `except`.
-    pub session: Option<SessionId>,
+    /// Who the subscriber is, for `to` and `except`.
+    pub member: Option<Member>,
     /// The rooms; `None` means every room.
     pub rooms: Option<RoomSet>,
     /// Rooms that were joined while the log was already here: an event of such a room counts from the next offset on,
@@ -82,14 +82,14 @@ pub struct Interest {
 impl Interest {
     /// A session in its rooms.
     #[must_use]
-    pub fn of(session: SessionId, rooms: RoomSet) -> Self {
-        Self { session: Some(session), rooms: Some(rooms), joined: Vec::new() }
+    pub fn of(member: Member, rooms: RoomSet) -> Self {
+        Self { member: Some(member), rooms: Some(rooms), joined: Vec::new() }
     }
 
     /// Every room, for nobody in particular.
     #[must_use]
     pub fn everything() -> Self {
-        Self { session: None, rooms: None, joined: Vec::new() }
+        Self { member: None, rooms: None, joined: Vec::new() }
     }
 
     /// The same session after a join and a leave at `now`, the newest offset that there is.
@@ -100,16 +100,16 @@ impl Interest {
         let fresh = join.iter().filter(|room| !before.contains(room)).map(|room| (room.clone(), now));
         let kept = self.joined.iter().cloned().chain(fresh).filter(|(room, _)| rooms.contains(room));
         let joined = kept.collect();
-        Self { session: self.session, rooms: Some(rooms), joined }
+        Self { member: self.member, rooms: Some(rooms), joined }
     }
 
     /// Whether an event at `offset` and so addressed is for this subscriber.
     #[must_use]
     pub fn covers(&self, addressing: &Addressing, offset: Offset) -> bool {
         if addressing.to.is_some() {
-            return addressing.to == self.session;
+            return addressing.to == self.member;
         }
-        if addressing.except.is_some() && addressing.except == self.session {
+        if addressing.except.is_some() && addressing.except == self.member {
             return false;
         }
         let Some(rooms) = &self.rooms else { return true };
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_late_join_counts_from_the_next_offset() {
-        let interest = Interest::of(SessionId(1), RoomSet::new(vec![room("a")]));
+        let interest = Interest::of(Member(1), RoomSet::new(vec![room("a")]));
         let later = interest.changed(&[room("b"), room("a")], &[], Offset(10));
         assert!(later.covers(&to("a"), Offset(3)), "a was there from the start");
         assert!(!later.covers(&to("b"), Offset(10)) && later.covers(&to("b"), Offset(11)));
@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn except_and_to_hold() {
-        let interest = Interest::of(SessionId(1), RoomSet::default());
-        let except = |session| Addressing { except: Some(SessionId(session)), ..Addressing::default() };
-        let only = |session| Addressing { to: Some(SessionId(session)), ..Addressing::default() };
+        let interest = Interest::of(Member(1), RoomSet::default());
+        let except = |session| Addressing { except: Some(Member(session)), ..Addressing::default() };
+        let only = |session| Addressing { to: Some(Member(session)), ..Addressing::default() };
         assert!(!interest.covers(&except(1), Offset(1)) && interest.covers(&except(2), Offset(1)));
         assert!(interest.covers(&only(1), Offset(1)) && !interest.covers(&only(2), Offset(1)));
         assert!(!Interest::everything().covers(&only(2), Offset(1)));

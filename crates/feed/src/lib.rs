@@ -22,6 +22,7 @@
 mod audience;
 mod cursor;
 mod event;
+mod gap;
 mod log;
 mod name;
 mod reason;
@@ -30,7 +31,8 @@ mod retention;
 pub use audience::{AudienceKey, Audiences};
 pub use cursor::{Cursor, Epoch, EpochError, Offset};
 pub use event::{Addressing, Draft, Entry, Interest, Millis};
-pub use log::{After, Hole, Log, Read, ReadLimit, Restored, Start, StartState};
-pub use name::{ConflationKey, EventType, Label, NameError, Namespace, Room, RoomSet, SessionId};
+pub use gap::{Gap, GapReason};
+pub use log::{After, Conflation, Hole, Lag, Log, Piece, Read, ReadLimit, Restored, Start, StartState};
+pub use name::{ConflationKey, EventType, Label, Member, NameError, Namespace, Room, RoomSet, SessionId};
 pub use reason::{Reason, Retry};
 pub use retention::Retention;

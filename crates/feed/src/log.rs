@@ -3,11 +3,16 @@
 //! Publishers append; a subscriber is a [`Cursor`] that reads. Next to the entries stands an index by room, so that a
 //! reader of one quiet room finds its events without reading everybody else's.
 
+mod newest;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+pub use newest::{Conflation, Lag};
+
 use crate::{
-    Addressing, ConflationKey, Cursor, Entry, Epoch, Interest, Millis, Offset, Retention, Room, SessionId,
+    Addressing, ConflationKey, Cursor, Entry, Epoch, Gap, GapReason, Interest, Member, Millis, Offset,
+    Retention, Room,
 };
 
 /// Where a subscriber wants to start.
@@ -62,10 +67,37 @@ pub struct Read<P> {
     pub after: Offset,
     /// The reader has now everything of its own up to here.
     pub upto: Offset,
-    /// Offsets, both included, that are no longer there to be read.
-    pub gap: Option<(Offset, Offset)>,
-    /// Whether the gap is a [`Hole`]: then these offsets never were there to be read.
-    pub gap_is_hole: bool,
+    /// What will not come, in order, between the entries.
+    pub gaps: Vec<Gap>,
+}
+
+/// One thing that a read found.
+#[derive(Debug)]
+pub enum Piece<'a, P> {
+    /// Offsets that will not come.
+    Gap(Gap),
+    /// An event.
+    Event(&'a Arc<Entry<P>>),
+}
+
+impl<P> Read<P> {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.gaps.is_empty()
+    }
+
+    /// What was found, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_, P>> {
+        let (mut gaps, mut entries) = (self.gaps.iter().peekable(), self.entries.iter().peekable());
+        std::iter::from_fn(move || {
+            let next = entries.peek().map(|entry| entry.offset);
+            match gaps.next_if(|gap| next.is_none_or(|offset| gap.from < offset)) {
+                Some(gap) => Some(Piece::Gap(*gap)),
+                None => entries.next().map(Piece::Event),
+            }
+        })
+    }
 }
 
 /// Offsets, both included, that no event has: the engine may have given them to events that it has lost since.
@@ -101,7 +133,7 @@ pub struct Log<P> {
     bytes: usize,
     broadcasts: VecDeque<u64>,
     by_room: HashMap<Room, VecDeque<u64>>,
-    by_addressee: HashMap<SessionId, VecDeque<u64>>,
+    by_addressee: HashMap<Member, VecDeque<u64>>,
 }
 
 impl<P> Log<P> {
@@ -211,8 +243,8 @@ impl<P> Log<P> {
     }
 
     fn index(&mut self, addressing: &Addressing, offset: Offset) {
-        if let Some(session) = addressing.to {
-            self.by_addressee.entry(session).or_default().push_back(offset.0);
+        if let Some(member) = addressing.to {
+            self.by_addressee.entry(member).or_default().push_back(offset.0);
         } else if addressing.rooms.is_empty() {
             self.broadcasts.push_back(offset.0);
         } else {
@@ -247,8 +279,8 @@ impl<P> Log<P> {
         while self.holes.front().is_some_and(|hole| hole.to < gone.offset) {
             self.holes.pop_front();
         }
-        if let Some(session) = gone.addressing.to {
-            drop_front(&mut self.by_addressee, &session);
+        if let Some(member) = gone.addressing.to {
+            drop_front(&mut self.by_addressee, &member);
         } else if gone.addressing.rooms.is_empty() {
             self.broadcasts.pop_front();
         } else {
@@ -286,14 +318,10 @@ impl<P> Log<P> {
     #[must_use]
     pub fn read(&self, after: Offset, upto: Offset, interest: &Interest, limit: ReadLimit) -> Read<P> {
         let upto = upto.min(self.last);
-        let oldest = self.oldest();
-        let mut gap =
-            (after.next() < oldest && after < upto).then(|| (after.next(), Offset(oldest.0 - 1).min(upto)));
-        let hole = if gap.is_none() { self.hole_at(after.next()).filter(|_| after < upto) } else { None };
-        gap = gap.or_else(|| hole.map(|hole| (after.next(), hole.to.min(upto))));
-        let from = gap.map_or(after, |(_, end)| end.max(after));
+        let front = self.front_gap(after, upto);
+        let from = front.map_or(after, |gap| gap.to.max(after));
         let upto = self.before_next_hole(from, upto);
-        let mut read = Read { entries: Vec::new(), after, upto, gap, gap_is_hole: hole.is_some() };
+        let mut read = Read { entries: Vec::new(), after, upto, gaps: front.into_iter().collect() };
         let mut bytes = 0;
         let mut places = Places::new(self, from, upto, interest);
         while let Some(offset) = places.next() {
@@ -311,6 +339,40 @@ impl<P> Log<P> {
             read.entries.push(Arc::clone(entry));
         }
         read
+    }
+
+    /// A reader's own events after `after` and not beyond `upto`, as they lie in the log.
+    fn own<'a>(
+        &'a self,
+        after: Offset,
+        upto: Offset,
+        interest: &'a Interest,
+    ) -> impl Iterator<Item = &'a Arc<Entry<P>>> {
+        let from = after.max(Offset(self.first().0 - 1));
+        let mut places = Places::new(self, from, upto.min(self.last), interest);
+        std::iter::from_fn(move || places.next())
+            .filter_map(|offset| self.entry(Offset(offset)))
+            .filter(|entry| interest.covers(&entry.addressing, entry.offset))
+    }
+
+    /// How many retained events after `after` and not beyond `upto` are a reader's own.
+    #[must_use]
+    pub fn count(&self, after: Offset, upto: Offset, interest: &Interest) -> u64 {
+        self.own(after, upto, interest).count() as u64
+    }
+
+    /// What a reader at `after` will not get first of all, because it is no longer there or never was.
+    fn front_gap(&self, after: Offset, upto: Offset) -> Option<Gap> {
+        let oldest = self.oldest();
+        if after >= upto {
+            return None;
+        }
+        if after.next() < oldest {
+            let to = Offset(oldest.0 - 1).min(upto);
+            return Some(Gap { from: after.next(), to, reason: GapReason::Expired });
+        }
+        let hole = self.hole_at(after.next())?;
+        Some(Gap { from: after.next(), to: hole.to.min(upto), reason: GapReason::Engine })
     }
 
     /// Everything after `after`, for whomever, oldest first, at most `max` entries.
@@ -365,7 +427,7 @@ enum Places<'a> {
 impl<'a> Places<'a> {
     fn new<P>(log: &'a Log<P>, after: Offset, upto: Offset, interest: &Interest) -> Self {
         let Some(rooms) = &interest.rooms else { return Self::All(after.next().0..=upto.0) };
-        let addressed = interest.session.and_then(|session| log.by_addressee.get(&session));
+        let addressed = interest.member.and_then(|member| log.by_addressee.get(&member));
         let by_room = rooms.iter().filter_map(|room| log.by_room.get(room));
         let mut lists = Vec::new();
         let mut heads = Vec::new();

@@ -138,6 +138,18 @@ impl EventType {
     pub fn message() -> Self {
         Self(Arc::from("message"))
     }
+
+    /// The server's own type that tells that a session came into a room.
+    #[must_use]
+    pub fn join() -> Self {
+        Self(Arc::from("tricast.join"))
+    }
+
+    /// The server's own type that tells that a session left a room.
+    #[must_use]
+    pub fn leave() -> Self {
+        Self(Arc::from("tricast.leave"))
+    }
 }
 
 /// One client's continued presence: 128 random bits, drawn by the server, so that it cannot be guessed.
@@ -148,6 +160,16 @@ impl fmt::Debug for SessionId {
     /// Shows a part only: whoever knows the whole may go on with the session.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionId({:08x}…)", self.0 >> 96)
+    }
+}
+
+/// A session's public name: it tells sessions apart and addresses them, and nobody can go on with a session by it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Member(pub u128);
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member({:032x})", self.0)
     }
 }
 

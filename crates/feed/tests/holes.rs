@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tricast_feed::{
-    Addressing, After, Cursor, Entry, Epoch, Hole, Interest, Log, Millis, Offset, ReadLimit, Restored,
-    Retention, Room, RoomSet, SessionId, StartState,
+    Addressing, After, Cursor, Entry, Epoch, Gap, GapReason, Hole, Interest, Log, Member, Millis, Offset,
+    ReadLimit, Restored, Retention, Room, RoomSet, StartState,
 };
 
 fn room(name: &str) -> RoomSet {
@@ -49,9 +49,9 @@ fn read_all(log: &Log<u64>, after: u64, interest: &Interest, events: usize) -> T
     let (mut got, mut gaps, mut holes, mut at) = (vec![], vec![], vec![], Offset(after));
     while at < log.last() {
         let read = log.read(at, log.last(), interest, ReadLimit { events, bytes: 1000 });
-        if let Some((from, to)) = read.gap {
+        for Gap { from, to, reason } in read.gaps {
             assert_eq!(from, at.next(), "a gap begins where the reader stands");
-            if read.gap_is_hole {
+            if reason == GapReason::Engine {
                 holes.push((from.0, to.0));
             } else {
                 gaps.push((from.0, to.0));
@@ -149,7 +149,7 @@ proptest! {
             log.append(Millis(100), addressing(next), None, |offset, _| (offset.0, 1));
             log.expire(Millis(100));
         }
-        let interest = if in_rooms { Interest::of(SessionId(1), RoomSet::default()) } else { Interest::everything() };
+        let interest = if in_rooms { Interest::of(Member(1), RoomSet::default()) } else { Interest::everything() };
         let after = after.min(log.last().0);
         let (got, gaps, told) = read_all(&log, after, &interest, events);
         let within = |ranges: &[(u64, u64)], offset| ranges.iter().any(|(from, to)| (*from..=*to).contains(&offset));

@@ -7,8 +7,8 @@
 
 use proptest::prelude::*;
 use tricast_feed::{
-    Addressing, After, Cursor, Epoch, Interest, Log, Millis, Offset, ReadLimit, Retention, Room, RoomSet,
-    SessionId, StartState,
+    Addressing, After, Cursor, Epoch, Gap, Interest, Log, Member, Millis, Offset, ReadLimit, Retention, Room,
+    RoomSet, StartState,
 };
 
 const ROOMS: [&str; 4] = ["a", "b", "c", "d"];
@@ -137,8 +137,7 @@ impl World {
     }
 
     fn publish(&mut self, rooms: &[usize], except: Option<u128>, to: Option<u128>, size: usize) {
-        let addressing =
-            Addressing { rooms: set(rooms), except: except.map(SessionId), to: to.map(SessionId) };
+        let addressing = Addressing { rooms: set(rooms), except: except.map(Member), to: to.map(Member) };
         let offset =
             self.log.append(Millis(self.model.now), addressing.clone(), None, |offset, _| (offset.0, size));
         self.model.all.push((addressing, size, self.model.now));
@@ -181,7 +180,7 @@ impl World {
             Place::At(offset) => (offset, StartState::Resumed),
         };
         assert_eq!((start.offset.0, start.state), expected);
-        let interest = Interest::of(SessionId(session), set(rooms));
+        let interest = Interest::of(Member(session), set(rooms));
         let at = start.offset.0;
         self.readers.push(Reader { interest, at, got: vec![], lost: vec![], from: at });
     }
@@ -192,7 +191,7 @@ impl World {
         assert!(read.entries.len() <= limit.events);
         let bytes: usize = read.entries.iter().map(|entry| entry.size).sum();
         assert!(bytes <= limit.bytes || read.entries.len() == 1);
-        if let Some((from, to)) = read.gap {
+        for Gap { from, to, .. } in read.gaps {
             reader.lost.push((from.0, to.0));
         }
         reader.got.extend(read.entries.iter().map(|entry| entry.offset.0));
@@ -279,7 +278,7 @@ fn a_quiet_room_is_found_without_reading_the_others() {
         let room = if place == 50_000 { "quiet" } else { "busy" };
         log.append(Millis(0), to(room), None, |_, _| ((), 1));
     }
-    let quiet = Interest::of(SessionId(1), RoomSet::new(vec![Room::new("quiet").unwrap()]));
+    let quiet = Interest::of(Member(1), RoomSet::new(vec![Room::new("quiet").unwrap()]));
     let limit = ReadLimit { events: 10, bytes: 1000 };
     // Ten thousand reads over a hundred thousand events: a scan would need a thousand million steps.
     for _ in 0..10_000 {

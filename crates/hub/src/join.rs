@@ -14,7 +14,7 @@ use crate::way::Shape;
 pub(crate) type Event = Arc<Entry<Encoded>>;
 
 /// The bytes of an event in a shape.
-fn bytes_of(shape: Shape, event: &Event) -> Bytes {
+pub(crate) fn bytes_of(shape: Shape, event: &Event) -> Bytes {
     match shape {
         Shape::Events => event.payload.sse(),
         Shape::ChunkedEvents => event.payload.sse_chunk(),
@@ -32,17 +32,10 @@ pub(crate) fn notice_bytes(shape: Shape, notice: &Notice) -> Bytes {
     }
 }
 
-/// Events one after the other on a stream, behind what must be said first. One event alone is not copied.
-pub(crate) fn stream_bytes<'a>(
-    shape: Shape,
-    first: Option<Bytes>,
-    mut events: impl Iterator<Item = &'a Event>,
-) -> Bytes {
-    let (front, next) = match first {
-        Some(first) => (first, events.next()),
-        None => (events.next().map(|event| bytes_of(shape, event)).unwrap_or_default(), events.next()),
-    };
-    let Some(next) = next else { return front };
+/// Events one after the other on a stream. One event alone is not copied.
+fn stream_bytes<'a>(shape: Shape, mut events: impl Iterator<Item = &'a Event>) -> Bytes {
+    let front = events.next().map(|event| bytes_of(shape, event)).unwrap_or_default();
+    let Some(next) = events.next() else { return front };
     let mut joined = BytesMut::with_capacity(4 * front.len());
     joined.extend_from_slice(&front);
     for event in std::iter::once(next).chain(events) {
@@ -61,7 +54,7 @@ pub(crate) struct Stop {
 }
 
 /// Where a carrier stopped that took `written` bytes of these events, joined without anything before them.
-pub(crate) fn stop_in<'a>(shape: Shape, mut written: usize, events: impl Iterator<Item = &'a Event>) -> Stop {
+fn stop_in<'a>(shape: Shape, mut written: usize, events: impl Iterator<Item = &'a Event>) -> Stop {
     let mut count = 0;
     for event in events {
         if written == 0 {
@@ -102,7 +95,7 @@ impl Joined {
                 let pieces: Vec<Bytes> = events.iter().map(|event| event.payload.json()).collect();
                 poll::answer(None, pieces.iter().map(Bytes::as_ref), &[], *cursor)
             }
-            Shape::Events | Shape::ChunkedEvents | Shape::Frames => stream_bytes(shape, None, events.iter()),
+            Shape::Events | Shape::ChunkedEvents | Shape::Frames => stream_bytes(shape, events.iter()),
         })
     }
 

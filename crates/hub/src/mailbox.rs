@@ -1,9 +1,11 @@
 //! How other threads reach a worker: a flag for each feed that has news, and a few orders about single subscribers.
 
-use tricast_feed::{Interest, Reason};
+use tokio::sync::oneshot;
+use tricast_feed::{Interest, Namespace, Reason};
 
 use crate::key::Key;
 use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering};
+use crate::tally::Tally;
 
 /// An order about one subscriber, or about all.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) enum Order {
     End(Key, Reason),
     /// The subscriber's session has other rooms now.
     Rooms(Key, Interest),
+    /// Somebody asks for this worker's part of a balance.
+    Balance(Namespace, oneshot::Sender<[Tally; 3]>),
     /// Every subscriber ends, one by one.
     Drain,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tricast_feed::{Draft, Millis, Retention};
+use tricast_feed::{Draft, Lag, Millis, Retention};
 use tricast_wire::Fault;
 
 /// What is done for a subscriber that lags further than a namespace allows.
@@ -30,6 +30,14 @@ pub struct Slow {
     pub bytes_max: Option<u64>,
     /// Age of the oldest of these.
     pub age_max: Option<Millis>,
+}
+
+impl Slow {
+    /// The bounds.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        Lag { events_max: self.events_max, bytes_max: self.bytes_max, age_max: self.age_max }
+    }
 }
 
 /// Who is there, and who is told.

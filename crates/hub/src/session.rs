@@ -3,10 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use tricast_feed::{Interest, Millis, Namespace, Room, RoomSet, SessionId};
+use tricast_feed::{Interest, Member, Millis, Namespace, Room, RoomSet, SessionId};
+use tricast_wire::text::member_of;
 
 use crate::key::Key;
 use crate::mailbox::Mailbox;
+use crate::presence::{Attendance, Present, Rolls};
+use crate::{Presence, Way};
 
 /// Why a session could not be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +25,30 @@ pub enum SessionError {
 pub(crate) struct Live {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) key: Key,
+    pub(crate) way: Way,
+}
+
+/// What somebody asks of the table of sessions who subscribes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) presence: Presence,
+    /// Rooms, if any were named.
+    pub(crate) rooms: Option<&'a RoomSet>,
+    /// The number of the connection among those of its client.
+    pub(crate) turn: Option<u64>,
+    pub(crate) now: Millis,
 }
 
 #[derive(Debug)]
 struct Session {
     namespace: Namespace,
     interest: Interest,
+    presence: Presence,
     live: Option<Live>,
+    /// The newest connection's number, as its client counts them.
+    turn: u64,
+    since: Millis,
     gone_at: Millis,
     /// Whether its name stands in the queue of those that may expire.
     queued: bool,
@@ -40,34 +60,69 @@ pub(crate) struct Sessions {
     by_id: HashMap<SessionId, Box<Session>>,
     /// Sessions that have been left, oldest first; each at most once.
     left: VecDeque<SessionId>,
+    /// Who is where, in the namespaces that ask for it.
+    pub(crate) rolls: Rolls,
 }
 
+/// The session has had a newer connection than the one that wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Late;
+
 impl Sessions {
-    /// Goes on with a session of this namespace. Rooms that are given replace its own.
-    pub(crate) fn resume(
-        &mut self,
-        id: SessionId,
-        namespace: &Namespace,
-        rooms: Option<&RoomSet>,
-    ) -> Option<Interest> {
-        let session = self.by_id.get_mut(&id).filter(|session| session.namespace == *namespace)?;
-        if let Some(rooms) = rooms.filter(|rooms| session.interest.rooms.as_ref() != Some(*rooms)) {
-            session.interest = Interest::of(id, rooms.clone());
+    /// Goes on with a session of this namespace. Rooms that are given replace its own. Nothing if there is no such
+    /// session.
+    ///
+    /// # Errors
+    /// [`Late`] if the session has had a newer connection than this one.
+    pub(crate) fn resume(&mut self, id: SessionId, entry: &Entry<'_>) -> Result<Option<Interest>, Late> {
+        let found = self.by_id.get_mut(&id).filter(|session| session.namespace == *entry.namespace);
+        let Some(session) = found else { return Ok(None) };
+        if entry.turn.is_some_and(|turn| turn < session.turn) {
+            return Err(Late);
         }
-        Some(session.interest.clone())
+        session.turn = entry.turn.unwrap_or(session.turn);
+        if let Some(rooms) = entry.rooms.filter(|rooms| session.interest.rooms.as_ref() != Some(*rooms)) {
+            let interest = Interest::of(member_of(id), rooms.clone());
+            let roll = (&session.namespace, session.presence);
+            self.rolls.change(roll, id, Some(&session.interest), Some(&interest));
+            session.interest = interest;
+        }
+        Ok(Some(session.interest.clone()))
     }
 
     /// Starts a session, and makes room for it if there are `sessions_max`.
-    pub(crate) fn start(
-        &mut self,
-        id: SessionId,
-        namespace: Namespace,
-        interest: Interest,
-        sessions_max: usize,
-    ) {
+    pub(crate) fn start(&mut self, id: SessionId, entry: &Entry<'_>, sessions_max: usize) -> Interest {
         while self.by_id.len() >= sessions_max && self.drop_oldest() {}
-        let session = Session { namespace, interest, live: None, gone_at: Millis(0), queued: false };
+        let interest = Interest::of(member_of(id), entry.rooms.cloned().unwrap_or_default());
+        self.rolls.change((entry.namespace, entry.presence), id, None, Some(&interest));
+        let session = Session {
+            namespace: entry.namespace.clone(),
+            interest: interest.clone(),
+            presence: entry.presence,
+            live: None,
+            turn: entry.turn.unwrap_or(0),
+            since: entry.now,
+            gone_at: Millis(0),
+            queued: false,
+        };
         self.by_id.insert(id, Box::new(session));
+        interest
+    }
+
+    fn forget(&mut self, id: SessionId) {
+        if let Some(gone) = self.by_id.remove(&id) {
+            self.rolls.change((&gone.namespace, gone.presence), id, Some(&gone.interest), None);
+        }
+    }
+
+    /// The sessions of a room, or of the namespace.
+    pub(crate) fn attendance(&self, namespace: &Namespace, room: Option<&Room>, limit: usize) -> Attendance {
+        let (count, found) = self.rolls.list(namespace, room, limit);
+        let present = |(member, id): (Member, SessionId)| {
+            let session = self.by_id.get(&id)?;
+            Some(Present { member, way: session.live.as_ref().map(|live| live.way), since: session.since })
+        };
+        Attendance { count, members: found.into_iter().filter_map(present).collect() }
     }
 
     /// A subscriber of the session is there. Gives the one that was there before.
@@ -103,6 +158,8 @@ impl Sessions {
         if interest.rooms.as_ref().is_some_and(|rooms| rooms.len() > rooms_max) {
             return Err(SessionError::TooManyRooms);
         }
+        let roll = (&session.namespace, session.presence);
+        self.rolls.change(roll, id, Some(&session.interest), Some(&interest));
         session.interest = interest.clone();
         Ok((interest, session.live.clone()))
     }
@@ -120,7 +177,7 @@ impl Sessions {
                 self.left.pop_front();
             } else if now.since(session.gone_at) > grace {
                 self.left.pop_front();
-                self.by_id.remove(&id);
+                self.forget(id);
             } else if self.is_freshly_left(id, now, grace) {
                 // It came back and was left again since it was queued: it waits at the end.
                 self.left.rotate_left(1);
@@ -141,7 +198,7 @@ impl Sessions {
             match self.by_id.get_mut(&id) {
                 Some(session) if session.live.is_some() => session.queued = false,
                 Some(_) => {
-                    self.by_id.remove(&id);
+                    self.forget(id);
                     return true;
                 }
                 None => {}
@@ -165,16 +222,23 @@ mod tests {
     use super::*;
 
     fn live(index: usize) -> Live {
-        Live { mailbox: Arc::default(), key: Key::for_test(index) }
+        Live { mailbox: Arc::default(), key: Key::for_test(index), way: Way::Ws }
     }
 
     fn namespace() -> Namespace {
         Namespace::new("n").unwrap()
     }
 
+    fn entry(namespace: &Namespace) -> Entry<'_> {
+        Entry { namespace, presence: Presence::Off, rooms: None, turn: None, now: Millis(0) }
+    }
+
     fn start(sessions: &mut Sessions, id: u128, max: usize) {
-        let id = SessionId(id);
-        sessions.start(id, namespace(), Interest::of(id, RoomSet::default()), max);
+        sessions.start(SessionId(id), &entry(&namespace()), max);
+    }
+
+    fn goes_on(sessions: &mut Sessions, id: u128) -> bool {
+        sessions.resume(SessionId(id), &entry(&namespace())).unwrap().is_some()
     }
 
     #[test]
@@ -186,8 +250,8 @@ mod tests {
         assert_eq!(sessions.len(), 1, "it has a subscriber");
         sessions.detach(SessionId(1), Key::for_test(1), Millis(1_000_000));
         sessions.expire(Millis(1_000_100), Millis(100));
-        assert!(sessions.resume(SessionId(1), &namespace(), None).is_some());
-        assert!(sessions.resume(SessionId(1), &Namespace::new("other").unwrap(), None).is_none());
+        assert!(goes_on(&mut sessions, 1));
+        assert!(sessions.resume(SessionId(1), &entry(&Namespace::new("other").unwrap())).unwrap().is_none());
         sessions.expire(Millis(1_000_101), Millis(100));
         assert_eq!(sessions.len(), 0);
     }
@@ -225,7 +289,20 @@ mod tests {
         }
         start(&mut sessions, 9, 3);
         assert_eq!(sessions.len(), 3);
-        assert!(sessions.resume(SessionId(0), &namespace(), None).is_none());
-        assert!(sessions.resume(SessionId(1), &namespace(), None).is_some());
+        assert!(!goes_on(&mut sessions, 0));
+        assert!(goes_on(&mut sessions, 1));
+    }
+
+    #[test]
+    fn an_older_connection_does_not_take_the_session() {
+        let mut sessions = Sessions::default();
+        let namespace = namespace();
+        let turn = |turn| Entry { turn, ..entry(&namespace) };
+        sessions.start(SessionId(1), &turn(Some(1)), 10);
+        let mut tried = |number| sessions.resume(SessionId(1), &turn(number)).map(|found| found.is_some());
+        assert_eq!(tried(Some(3)), Ok(true));
+        assert_eq!(tried(Some(2)), Err(Late));
+        assert_eq!(tried(Some(3)), Ok(true), "the same request again");
+        assert_eq!(tried(None), Ok(true), "a client that does not count");
     }
 }

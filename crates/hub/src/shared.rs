@@ -2,16 +2,25 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use tokio::sync::{Notify, oneshot};
 use tricast_feed::{Interest, Millis, Namespace, Offset, Reason, Room, RoomSet, SessionId};
 use tricast_wire::Fault;
 
 use crate::key::Key;
 use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
+use crate::presence::{Attendance, Change};
 use crate::random::random_session;
-use crate::session::{Live, SessionError, Sessions, rooms_of};
-use crate::{Appended, Batch, Check, Clock, Engine, EngineError, Feeds, Limits};
+use crate::session::{Entry, Late, Live, SessionError, Sessions, rooms_of};
+use crate::{Appended, Balance, Batch, Check, Clock, Engine, EngineError, Feeds, Limits, Presence};
+
+/// Comings and goings that are published together.
+const CHANGES_AT_ONCE: usize = 256;
+
+/// How long a worker may take to answer a question.
+const WORKER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What all workers of a process share.
 #[derive(Debug)]
@@ -30,6 +39,8 @@ pub struct Shared {
     deliveries: AtomicU64,
     draining: AtomicBool,
     swept_at: AtomicU64,
+    changes: Notify,
+    presence_told: AtomicBool,
 }
 
 impl Shared {
@@ -50,6 +61,8 @@ impl Shared {
             deliveries: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             swept_at: AtomicU64::new(0),
+            changes: Notify::new(),
+            presence_told: AtomicBool::new(false),
         })
     }
 
@@ -73,6 +86,25 @@ impl Shared {
             EngineError::KeyReused => Fault::bad("Idempotency-Key", error),
             EngineError::Away(_) => Fault::new(Reason::Degraded, error),
         })
+    }
+
+    /// The balance of a namespace: what its subscribers were owed, against what became of it.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a namespace that is not there; [`Reason::Internal`] if a worker does not answer.
+    pub async fn balance(&self, namespace: &Namespace) -> Result<Balance, Fault> {
+        let feed = self.feeds.find(namespace)?;
+        let mut balance = Balance { published: feed.last().0, ..Balance::default() };
+        let mailboxes = lock(&self.mailboxes).clone();
+        for mailbox in mailboxes {
+            let (reply, answer) = oneshot::channel();
+            mailbox.order(Order::Balance(namespace.clone(), reply));
+            let part = tokio::time::timeout(WORKER_WAIT_MAX, answer).await;
+            let part = part.ok().and_then(Result::ok);
+            let silent = || Fault::new(Reason::Internal, "a worker does not answer");
+            balance.add(&part.ok_or_else(silent)?);
+        }
+        Ok(balance)
     }
 
     /// Subscribers at the moment.
@@ -119,28 +151,76 @@ impl Shared {
     }
 
     /// Goes on with the session that was asked for, or starts another, and attaches its new subscriber.
+    /// Fails with [`Reason::Replaced`] if the session has had a newer connection.
     ///
     /// Both under one lock: a change of rooms between the two would find no subscriber to tell, and this subscriber
     /// would go on with the rooms from before.
     pub(crate) fn take_session(
         &self,
         wanted: Option<SessionId>,
-        namespace: &Namespace,
-        rooms: Option<&RoomSet>,
+        entry: &Entry<'_>,
         live: Live,
-    ) -> (Interest, SessionId) {
+    ) -> Result<(Interest, SessionId), Fault> {
         let mut sessions = lock(&self.sessions);
-        let resumed = wanted.and_then(|id| Some((sessions.resume(id, namespace, rooms)?, id)));
+        let resumed = match wanted {
+            Some(id) => sessions.resume(id, entry).map_err(late)?.map(|interest| (interest, id)),
+            None => None,
+        };
         let (interest, id) = resumed.unwrap_or_else(|| {
             let id = random_session();
-            let interest = Interest::of(id, rooms.cloned().unwrap_or_default());
-            sessions.start(id, namespace.clone(), interest.clone(), self.limits.sessions_max);
-            (interest, id)
+            (sessions.start(id, entry, self.limits.sessions_max), id)
         });
         if let Some(old) = sessions.attach(id, live) {
             old.mailbox.order(Order::End(old.key, Reason::Replaced));
         }
-        (interest, id)
+        self.tell_changes(&sessions);
+        Ok((interest, id))
+    }
+
+    fn tell_changes(&self, sessions: &Sessions) {
+        if sessions.rolls.has_changes() {
+            self.changes.notify_one();
+        }
+    }
+
+    /// The sessions of a room, or of the whole namespace: how many, and the first `limit` by name.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a namespace that is not there, or that keeps no presence.
+    pub fn attendance(
+        &self,
+        namespace: &Namespace,
+        room: Option<&Room>,
+        limit: usize,
+    ) -> Result<Attendance, Fault> {
+        if self.feeds.find(namespace)?.options().presence == Presence::Off {
+            return Err(Fault::new(Reason::NotFound, "the namespace keeps no presence"));
+        }
+        Ok(lock(&self.sessions).attendance(namespace, room, limit))
+    }
+
+    /// Publishes comings and goings, as long as the process lives. One worker does it for all.
+    pub(crate) async fn tell_presence(self: Arc<Self>) {
+        loop {
+            self.changes.notified().await;
+            loop {
+                let (changes, left_out) = lock(&self.sessions).rolls.take_changes(CHANGES_AT_ONCE);
+                if left_out > 0 {
+                    tracing::warn!(left_out, "too many comings and goings to tell all of them");
+                }
+                let Some(first) = changes.first() else { break };
+                let Ok(feed) = self.feeds.find(&first.namespace) else { continue };
+                let batch = Batch { drafts: changes.iter().map(Change::draft).collect(), idempotency: None };
+                if let Err(error) = self.engine.append(&feed, batch, self.now()).await {
+                    tracing::warn!(%error, count = changes.len(), "comings and goings were not told");
+                }
+            }
+        }
+    }
+
+    /// Whether the caller is the one that tells presence.
+    pub(crate) fn claims_presence(&self) -> bool {
+        !self.presence_told.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn detach(&self, id: SessionId, key: Key) {
@@ -201,6 +281,7 @@ impl Shared {
         if let Some(live) = live {
             live.mailbox.order(Order::Rooms(live.key, interest));
         }
+        self.tell_changes(&sessions);
         Ok(rooms)
     }
 
@@ -236,7 +317,10 @@ impl Shared {
         {
             return;
         }
-        lock(&self.sessions).expire(now, millis(self.limits.grace));
+        let mut sessions = lock(&self.sessions);
+        sessions.expire(now, millis(self.limits.grace));
+        self.tell_changes(&sessions);
+        drop(sessions);
         self.feeds.all().iter().for_each(|feed| feed.expire(now));
         self.engine.tick(now);
     }
@@ -250,6 +334,14 @@ fn check_all(check: &dyn Check, batch: &Batch) -> Result<(), Fault> {
             .map_err(|fault| if is_alone { fault } else { fault.within(&format!("events[{place}]")) })?;
     }
     Ok(())
+}
+
+fn late(_: Late) -> Fault {
+    Fault {
+        reason: Reason::Replaced,
+        field: Some("turn".to_owned()),
+        detail: "a newer connection has the session".to_owned(),
+    }
 }
 
 /// A duration in whole milliseconds.

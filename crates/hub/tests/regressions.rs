@@ -33,6 +33,8 @@ fn open(hub: &Hub, name: &str, room: Option<&str>) -> Stream {
         after: After::Tip,
         rooms,
         session: None,
+        rate: None,
+        turn: None,
         label: None,
     };
     hub.open(&wish).unwrap()
@@ -134,6 +136,8 @@ fn a_join_holds_for_what_is_published_after_it() {
             after: After::Tip,
             rooms: None,
             session: None,
+            rate: None,
+            turn: None,
             label: None,
         };
         hub.poll(&wish, 10).unwrap().answer(Duration::ZERO).await;
@@ -211,6 +215,8 @@ fn a_poll_sees_what_was_published_before_it() {
             after,
             rooms: None,
             session,
+            rate: None,
+            turn: None,
             label: None,
         };
         hub.poll(&wish(After::Tip, None), 10).unwrap().answer(Duration::ZERO).await;

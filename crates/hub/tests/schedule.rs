@@ -14,6 +14,7 @@ use tricast_feed::{
     SessionId,
 };
 use tricast_hub::{Batch, Feeds, Hub, Limits, MemoryEngine, Shared, Stream, Way, Wish, system_now};
+use tricast_wire::text::member_of;
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
@@ -104,8 +105,9 @@ impl World {
         to: Option<usize>,
         count: usize,
     ) {
-        let session =
-            |client: Option<usize>| client.and_then(|client| self.clients.get(client)).map(|c| c.session);
+        let session = |client: Option<usize>| {
+            client.and_then(|client| self.clients.get(client)).map(|c| member_of(c.session))
+        };
         let (except, to) = (session(except), session(to));
         let rooms = if to.is_some() { vec![] } else { to_room.into_iter().map(room).collect() };
         let except = if to.is_some() { None } else { except };
@@ -122,9 +124,10 @@ impl World {
         assert_eq!(appended.first.0, self.last + 1);
         for offset in self.last + 1..=self.last + count as u64 {
             for client in &mut self.clients {
-                let for_all = to.is_none() && except != Some(client.session);
+                let member = member_of(client.session);
+                let for_all = to.is_none() && except != Some(member);
                 let in_room = to_room.is_none_or(|room| client.rooms.contains(&room));
-                if to == Some(client.session) || (for_all && in_room) {
+                if to == Some(member) || (for_all && in_room) {
                     client.due.push(offset);
                 }
             }
@@ -158,6 +161,8 @@ impl World {
             after,
             rooms,
             session: None,
+            rate: None,
+            turn: None,
             label: None,
         };
         let stream = self.hub.open(&wish).unwrap();
@@ -176,8 +181,17 @@ impl World {
         let after = After::Cursor(Cursor { epoch: feed.epoch(), offset: Offset(client.cursor) });
         let session = Some(client.session);
         let way = stream_way(client.way);
-        let wish =
-            Wish { namespace: namespace(), way, is_chunked: false, after, rooms: None, session, label: None };
+        let wish = Wish {
+            namespace: namespace(),
+            way,
+            is_chunked: false,
+            after,
+            rooms: None,
+            session,
+            rate: None,
+            turn: None,
+            label: None,
+        };
         let stream = self.hub.open(&wish).unwrap();
         assert_eq!(stream.session(), client.session, "the session lives on");
         client.stream = Some(stream);
@@ -236,6 +250,14 @@ impl World {
         panic!("a stream has no end");
     }
 
+    /// The balance holds at any moment, and once all is read nothing is pending.
+    async fn check_balance(&self, pending: u64) {
+        let balance = self.shared.balance(&namespace()).await.unwrap();
+        assert_eq!(balance.fault(), 0, "{balance:?}");
+        let open: u64 = balance.ways.iter().map(|tally| tally.pending).sum();
+        assert_eq!(open, pending, "{balance:?}");
+    }
+
     async fn settle(&mut self) {
         for client in 0..self.clients.len() {
             self.drain(client).await;
@@ -271,10 +293,14 @@ proptest! {
             let mut world = World::new();
             for step in &steps {
                 world.apply(step).await;
+                let balance = world.shared.balance(&namespace()).await.unwrap();
+                assert_eq!(balance.fault(), 0, "{balance:?}");
             }
             world.settle().await;
+            world.check_balance(0).await;
             world.clients.clear();
             breathe().await;
+            world.check_balance(0).await;
             assert_eq!(world.hub.subscribers(), 0, "everything is given back");
             assert_eq!(world.shared.subscribers(), 0);
         });
@@ -293,6 +319,8 @@ fn polls_are_answered() {
             after,
             rooms: None,
             session,
+            rate: None,
+            turn: None,
             label: None,
         };
         let empty = world.hub.poll(&wish(After::Tip, None), 10).unwrap().answer(Duration::ZERO).await;

@@ -66,10 +66,18 @@ impl Query {
         range: std::ops::RangeInclusive<u64>,
         default: u64,
     ) -> Result<u64, Refusal> {
-        let Some(text) = self.text(name) else { return Ok(default) };
+        self.optional(name, range).map(|number| number.unwrap_or(default))
+    }
+
+    pub(crate) fn optional(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
         let number = text.parse().ok().filter(|number| range.contains(number));
         let detail = || format!("expected a whole number from {} to {}", range.start(), range.end());
-        number.ok_or_else(|| Refusal::bad(name, detail()))
+        number.map(Some).ok_or_else(|| Refusal::bad(name, detail()))
     }
 }
 

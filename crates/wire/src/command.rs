@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tricast_feed::{Draft, RoomSet, SessionId};
+use tricast_feed::{Draft, Member, RoomSet};
 
 use crate::publish::{PublishLimits, Written, json_fault, parse_rooms, read_object};
 use crate::{Fault, json, ws};
@@ -70,7 +70,7 @@ struct Nothing {}
 
 /// Reads a command. What can be understood of a wrong one is used to answer it.
 #[must_use]
-pub fn parse(text: &str, limits: PublishLimits, session: SessionId) -> Command {
+pub fn parse(text: &str, limits: PublishLimits, member: Member) -> Command {
     let envelope: Envelope<'_> = match read_object("message", text) {
         Ok(envelope) => envelope,
         Err(fault) => return Command { reference: None, op: Err(fault) },
@@ -78,7 +78,7 @@ pub fn parse(text: &str, limits: PublishLimits, session: SessionId) -> Command {
     match reference(envelope.reference) {
         Ok(reference) => {
             let op = without_envelope(text)
-                .and_then(|rest| parse_op(envelope.op.as_deref(), rest, limits, session));
+                .and_then(|rest| parse_op(envelope.op.as_deref(), rest, limits, member));
             Command { reference, op }
         }
         Err(fault) => Command { reference: None, op: Err(fault) },
@@ -141,14 +141,14 @@ fn parse_op(
     op: Option<&str>,
     mut fields: Fields<'_>,
     limits: PublishLimits,
-    session: SessionId,
+    member: Member,
 ) -> Result<Op, Fault> {
     match op {
         Some("publish") => {
             let idempotency_key = idempotency_key(fields.0.remove("idempotency_key"))?;
             let fields = fields.text()?;
             let written: Written<'_> = read(&fields)?;
-            Ok(Op::Publish(Publish { draft: written.draft(limits, Some(session))?, idempotency_key }))
+            Ok(Op::Publish(Publish { draft: written.draft(limits, Some(member))?, idempotency_key }))
         }
         Some("join") => Ok(Op::Join(rooms(&fields.text()?, limits)?)),
         Some("leave") => Ok(Op::Leave(rooms(&fields.text()?, limits)?)),
@@ -205,7 +205,7 @@ mod tests {
     const LIMITS: PublishLimits = PublishLimits { batch_max: 3, rooms_max: 2, depth_max: 4 };
 
     fn command(text: &str) -> Command {
-        parse(text, LIMITS, SessionId(9))
+        parse(text, LIMITS, Member(9))
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let Ok(Op::Publish(Publish { draft, idempotency_key: None })) = publish.op else {
             panic!("{:?}", publish.op)
         };
-        assert_eq!((draft.from, draft.data.as_ref()), (Some(SessionId(9)), br#"{"a":1}"#.as_ref()));
+        assert_eq!((draft.from, draft.data.as_ref()), (Some(Member(9)), br#"{"a":1}"#.as_ref()));
         assert!(
             matches!(command(r#"{"op":"join","rooms":["x","y"],"ref":"r"}"#).op, Ok(Op::Join(set)) if set.len() == 2)
         );

@@ -86,7 +86,7 @@ fn tail(draft: &Draft) -> Vec<u8> {
     }
     if let Some(from) = draft.from {
         out.extend_from_slice(b",\"from\":\"");
-        out.extend_from_slice(text::session(from).as_bytes());
+        out.extend_from_slice(text::member(from).as_bytes());
         out.push(b'"');
     }
     out.extend_from_slice(b",\"data\":");
@@ -139,7 +139,7 @@ impl Encoded {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tricast_feed::{Addressing, ConflationKey, EventType, Room, RoomSet, SessionId};
+    use tricast_feed::{Addressing, ConflationKey, EventType, Member, Room, RoomSet};
 
     use super::*;
 
@@ -151,7 +151,7 @@ mod tests {
                 ..Addressing::default()
             },
             key: Some(ConflationKey::new("a\"b\\é").unwrap()),
-            from: Some(SessionId(0)),
+            from: Some(Member(0)),
             data: Bytes::copy_from_slice(data.as_bytes()),
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         let encoded = encode(&draft("{\"order\":42}"));
         let json = concat!(
             r#"{"id":"aaaaaaaa-1042","type":"order.shipped","time":"2026-10-29T13:20:11.042Z","rooms":["b","room-123"],"#,
-            r#""key":"a\"b\\é","from":"s_AAAAAAAAAAAAAAAAAAAAAA","data":{"order":42}}"#
+            r#""key":"a\"b\\é","from":"p_AAAAAAAAAAAAAAAAAAAAAA","data":{"order":42}}"#
         );
         let sse = format!("id: aaaaaaaa-1042\ndata: {json}\n\n");
         assert_eq!(encoded.json(), json);

@@ -1,34 +1,9 @@
 //! Notices: what the server tells a subscriber beside events.
 
+pub use tricast_feed::GapReason;
 use tricast_feed::{Cursor, Offset, Reason, Retry, SessionId, StartState};
 
 use crate::{json, sse, text, ws};
-
-/// Why offsets will not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    /// The subscriber did not keep up.
-    Slow,
-    /// The history no longer holds them.
-    Expired,
-    /// A newer event of the same key took their place.
-    Conflated,
-    /// The engine lost them.
-    Engine,
-}
-
-impl GapReason {
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Slow => "slow",
-            Self::Expired => "expired",
-            Self::Conflated => "conflated",
-            Self::Engine => "engine",
-        }
-    }
-}
 
 /// The first thing on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +125,8 @@ impl Sync {
         };
         let missed = missed.map_or_else(|| "null".to_owned(), |count| count.to_string());
         if let Some(session) = self.session {
-            out.extend_from_slice(format!("\"session\":\"{}\",", text::session(session)).as_bytes());
+            let (own, public) = (text::session(session), text::member(text::member_of(session)));
+            out.extend_from_slice(format!("\"session\":\"{own}\",\"member\":\"{public}\",").as_bytes());
         }
         out.extend_from_slice(
             format!(
@@ -215,7 +191,7 @@ mod tests {
         let state = StartState::Reset { missed: Some(3) };
         check(
             &Notice::Sync(Sync { session: Some(SessionId(0)), cursor, state, beat_secs: 15 }),
-            r#"{"notice":"sync","session":"s_AAAAAAAAAAAAAAAAAAAAAA","cursor":"aaaaaaaa-7","state":"reset","missed":3,"beat":15}"#,
+            r#"{"notice":"sync","session":"s_AAAAAAAAAAAAAAAAAAAAAA","member":"p_3cEC_ffcdW9leicdVzm0oA","cursor":"aaaaaaaa-7","state":"reset","missed":3,"beat":15}"#,
             Some("aaaaaaaa-7"),
         );
         check(&Notice::Beat(cursor), r#"{"notice":"beat","cursor":"aaaaaaaa-7"}"#, Some("aaaaaaaa-7"));

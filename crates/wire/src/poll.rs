@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(
             answer(Some(&sync), std::iter::empty(), &[gap], cursor),
             concat!(
-                r#"{"sync":{"session":"s_AAAAAAAAAAAAAAAAAAAAAA","cursor":"aaaaaaaa-2","state":"new","missed":0,"beat":15},"#,
+                r#"{"sync":{"session":"s_AAAAAAAAAAAAAAAAAAAAAA","member":"p_3cEC_ffcdW9leicdVzm0oA","cursor":"aaaaaaaa-2","state":"new","missed":0,"beat":15},"#,
                 r#""events":[],"notices":[{"notice":"gap","from":1,"to":2,"reason":"slow","cursor":"aaaaaaaa-2"}],"#,
                 r#""cursor":"aaaaaaaa-2"}"#
             )

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tricast_feed::{Addressing, ConflationKey, Draft, EventType, Reason, Room, RoomSet, SessionId};
+use tricast_feed::{Addressing, ConflationKey, Draft, EventType, Member, Reason, Room, RoomSet};
 
 use crate::{Fault, json, text};
 
@@ -129,7 +129,7 @@ pub fn read_object<'a, T: Deserialize<'a>>(whole: &str, text: &'a str) -> Result
 
 impl Written<'_> {
     /// Checks every field.
-    pub(crate) fn draft(&self, limits: PublishLimits, from: Option<SessionId>) -> Result<Draft, Fault> {
+    pub(crate) fn draft(&self, limits: PublishLimits, from: Option<Member>) -> Result<Draft, Fault> {
         let kind = match &self.kind {
             Some(kind) if kind.starts_with(RESERVED_TYPES) => {
                 let detail = format!("what begins with {RESERVED_TYPES} is reserved to the server");
@@ -149,8 +149,8 @@ impl Written<'_> {
 
     fn addressing(&self, limits: PublishLimits) -> Result<Addressing, Fault> {
         let rooms = parse_rooms(self.rooms.iter().map(AsRef::as_ref), limits.rooms_max)?;
-        let except = parse_session("except", self.except.as_deref())?;
-        let to = parse_session("to", self.to.as_deref())?;
+        let except = parse_member("except", self.except.as_deref())?;
+        let to = parse_member("to", self.to.as_deref())?;
         if to.is_some() && (except.is_some() || !rooms.is_empty()) {
             return Err(Fault::bad("to", "may not stand together with rooms or except"));
         }
@@ -158,8 +158,8 @@ impl Written<'_> {
     }
 }
 
-fn parse_session(field: &str, text: Option<&str>) -> Result<Option<SessionId>, Fault> {
-    text.map(text::parse_session).transpose().map_err(|fault| fault.within(field))
+fn parse_member(field: &str, text: Option<&str>) -> Result<Option<Member>, Fault> {
+    text.map(text::parse_member).transpose().map_err(|fault| fault.within(field))
 }
 
 /// Reads a list of room names.
@@ -249,10 +249,14 @@ mod tests {
 
     #[test]
     fn to_excludes_the_other_addresses() {
-        let session = text::session(SessionId(5));
+        let session = text::session(tricast_feed::SessionId(5));
         check(&format!(r#"{{"data":1,"to":"{session}","rooms":["a"]}}"#), BodyForm::Json, Err("to: may not"));
         let alone =
             parse(format!(r#"{{"data":1,"to":"{session}"}}"#).as_bytes(), BodyForm::Json, LIMITS).unwrap();
-        assert_eq!(alone[0].addressing.to, Some(SessionId(5)));
+        let member = text::member_of(tricast_feed::SessionId(5));
+        assert_eq!(alone[0].addressing.to, Some(member));
+        let public = format!(r#"{{"data":1,"to":"{}"}}"#, text::member(member));
+        let alone = parse(public.as_bytes(), BodyForm::Json, LIMITS).unwrap();
+        assert_eq!(alone[0].addressing.to, Some(member));
     }
 }

@@ -1,6 +1,7 @@
 //! The text of cursors, sessions and times.
 
-use tricast_feed::{Cursor, Epoch, Millis, Offset, SessionId};
+use sha2::{Digest as _, Sha256};
+use tricast_feed::{Cursor, Epoch, Member, Millis, Offset, SessionId};
 
 use crate::Fault;
 
@@ -60,9 +61,28 @@ const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 /// `s_` and 22 characters of base64url (RFC 4648, section 5): 128 bits, low end first.
 #[must_use]
 pub fn session(session: SessionId) -> String {
+    name_of_bits("s_", session.0)
+}
+
+/// `p_` and 22 characters: the public name of a session.
+#[must_use]
+pub fn member(member: Member) -> String {
+    name_of_bits("p_", member.0)
+}
+
+/// The public name that belongs to a session: half of the SHA-256 (FIPS 180-4) of its own. The session's name is random,
+/// so nobody finds it from the public one.
+#[must_use]
+pub fn member_of(session: SessionId) -> Member {
+    let digest = Sha256::digest(session.0.to_le_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    Member(u128::from_le_bytes(half))
+}
+
+fn name_of_bits(prefix: &str, mut bits: u128) -> String {
     let mut text = String::with_capacity(24);
-    text.push_str("s_");
-    let mut bits = session.0;
+    text.push_str(prefix);
     for _ in 0..22 {
         text.push(char::from(BASE64URL[(bits & 63) as usize]));
         bits >>= 6;
@@ -75,22 +95,34 @@ pub fn session(session: SessionId) -> String {
 /// # Errors
 /// A [`Fault`] that tells the grammar; the caller names the field.
 pub fn parse_session(text: &str) -> Result<SessionId, Fault> {
-    let read = || {
-        let digits = text.strip_prefix("s_").filter(|digits| digits.len() == 22)?;
-        let mut bits = 0_u128;
-        for (place, byte) in digits.bytes().enumerate() {
-            let value = BASE64URL.iter().position(|digit| *digit == byte)? as u128;
-            // The last digit has room for two bits only.
-            if place == 21 && value > 3 {
-                return None;
-            }
-            bits |= value << (6 * place);
-        }
-        Some(SessionId(bits))
-    };
-    read().ok_or_else(|| {
+    bits_of_name("s_", text).map(SessionId).ok_or_else(|| {
         Fault::new(tricast_feed::Reason::BadRequest, "not a session: expected s_ and 22 characters")
     })
+}
+
+/// Reads whom an event is addressed to: a session's public name, or its own.
+///
+/// # Errors
+/// A [`Fault`] that tells the grammar; the caller names the field.
+pub fn parse_member(text: &str) -> Result<Member, Fault> {
+    let own = || bits_of_name("s_", text).map(|bits| member_of(SessionId(bits)));
+    bits_of_name("p_", text).map(Member).or_else(own).ok_or_else(|| {
+        Fault::new(tricast_feed::Reason::BadRequest, "not a session: expected p_ or s_ and 22 characters")
+    })
+}
+
+fn bits_of_name(prefix: &str, text: &str) -> Option<u128> {
+    let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == 22)?;
+    let mut bits = 0_u128;
+    for (place, byte) in digits.bytes().enumerate() {
+        let value = BASE64URL.iter().position(|digit| *digit == byte)? as u128;
+        // The last digit has room for two bits only.
+        if place == 21 && value > 3 {
+            return None;
+        }
+        bits |= value << (6 * place);
+    }
+    Some(bits)
 }
 
 /// Appends UTC in milliseconds, for example `2026-11-22T13:20:11.042Z` (RFC 3339).

@@ -15,7 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{spawn_local, yield_now};
+use tokio::time::Instant;
 use tricast_feed::{After, Label, Namespace, Reason, RoomSet, SessionId};
 use tricast_wire::notice::Close;
 
@@ -40,6 +42,10 @@ pub struct Wish {
     pub rooms: Option<RoomSet>,
     /// The session to go on with.
     pub session: Option<SessionId>,
+    /// Deliveries a second that it wants at most; what comes between two is gathered.
+    pub rate: Option<u32>,
+    /// Grows with every connection that the client makes for its session: an older one cannot end a newer.
+    pub turn: Option<u64>,
     /// A name for logs.
     pub label: Option<Label>,
 }
@@ -61,6 +67,11 @@ impl Hub {
         let hub = Self { shared: Arc::clone(shared), state };
         spawn_local(read_mail(Rc::downgrade(&hub.state), mailbox));
         spawn_local(keep_time(Rc::downgrade(&hub.state)));
+        let pacing = Rc::clone(&hub.state.borrow().pacing);
+        spawn_local(keep_pace(Rc::downgrade(&hub.state), pacing));
+        if shared.claims_presence() {
+            spawn_local(Arc::clone(shared).tell_presence());
+        }
         if shared.is_draining() {
             hub.state.borrow_mut().start_draining(&hub.state);
         }
@@ -198,5 +209,23 @@ async fn keep_time(state: Weak) {
         ticks.tick().await;
         let Some(state) = state.upgrade() else { return };
         state.borrow_mut().tick();
+    }
+}
+
+/// Lets those go on whose time has come, until the hub is gone.
+async fn keep_pace(state: Weak, pacing: Rc<Notify>) {
+    loop {
+        let Some(strong) = state.upgrade() else { return };
+        let next = strong.borrow_mut().call_paced(Instant::now());
+        drop(strong);
+        match next {
+            // Woken early by one that is due before; at the latest after a second, to see whether the hub is gone.
+            Some(at) => {
+                let _ = tokio::time::timeout_at(at, pacing.notified()).await;
+            }
+            None => {
+                let _ = tokio::time::timeout(Duration::from_secs(1), pacing.notified()).await;
+            }
+        }
     }
 }

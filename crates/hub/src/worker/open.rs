@@ -1,7 +1,8 @@
 //! Subscribing.
 
 use bytes::Bytes;
-use tricast_feed::{After, Cursor, RoomSet, SessionId, StartState};
+use tokio::time::Instant;
+use tricast_feed::{After, Cursor, Offset, RoomSet, SessionId, StartState};
 use tricast_wire::Fault;
 use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::sse;
@@ -11,11 +12,13 @@ use crate::feeds::Feed;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::out::{Call, Line, Out, Parked, Pipe};
+use crate::pace::Pace;
 use crate::poll::Waiting;
-use crate::session::Live;
+use crate::session::{Entry, Live};
 use crate::stream::Stream;
-use crate::way::Shape;
-use crate::worker::state::{Place, State, Subscriber};
+use crate::tally::Debt;
+use crate::way::{Shape, Way};
+use crate::worker::state::{Course, Place, State, Subscriber};
 use crate::worker::{Hub, Wish};
 
 /// A subscriber whose connection a carrier owns.
@@ -151,7 +154,7 @@ impl State {
         self.shared.admit()?;
         local.feed.enter(subscriber.way);
         (call.rested_at, call.sync) = (None, None);
-        (subscriber.place, subscriber.was_live) = (Place::Behind(start.offset), false);
+        (subscriber.place, subscriber.course) = (Place::Behind(start.offset), Course::Resumed);
         self.nudge_up_to(key, seen);
         Ok(true)
     }
@@ -164,9 +167,16 @@ impl State {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
         let key = Key { index: self.subscribers.vacant_key(), serial: self.shared.next_serial() };
-        let live = Live { mailbox: std::sync::Arc::clone(&self.mailbox), key };
-        let (interest, session) =
-            self.shared.take_session(wish.session, &wish.namespace, wish.rooms.as_ref(), live);
+        let live = Live { mailbox: std::sync::Arc::clone(&self.mailbox), key, way: wish.way };
+        let entry = Entry {
+            namespace: &wish.namespace,
+            presence: self.locals[index].feed.options().presence,
+            rooms: wish.rooms.as_ref(),
+            turn: wish.turn,
+            now: self.shared.now(),
+        };
+        let taken = self.shared.take_session(wish.session, &entry, live);
+        let (interest, session) = taken.inspect_err(|_| self.shared.dismiss())?;
         let local = &mut self.locals[index];
         let start = local.feed.start(wish.after);
         let beat_secs = self.shared.limits.beat_secs;
@@ -180,6 +190,11 @@ impl State {
         let shape = Shape::of(wish.way, wish.is_chunked);
         let out = out(shape, sync, self);
         let seat = self.locals[index].sit(audience, key.index);
+        let is_going_on = wish.session == Some(session) && start.state == StartState::Resumed;
+        let course = if is_going_on { Course::Resumed } else { Course::Replay };
+        let pace = wish
+            .rate
+            .map(|rate| Box::new(self.pace(index, rate, start.offset, is_going_on && wish.way == Way::Poll)));
         self.subscribers.insert(Subscriber {
             serial: key.serial,
             feed: index,
@@ -190,7 +205,9 @@ impl State {
             session,
             interest,
             place: Place::Behind(start.offset),
-            was_live: false,
+            course,
+            debt: Debt::UNCOUNTED,
+            pace,
             is_waiting: false,
             out,
         });
@@ -198,10 +215,16 @@ impl State {
         Ok((key, session))
     }
 
+    /// What a subscriber replays goes at once; a poll that goes on waits for its time.
+    fn pace(&self, index: usize, rate: u32, start: Offset, goes_on: bool) -> Pace {
+        let until = if goes_on { start } else { self.locals[index].head };
+        Pace::new(rate, until, goes_on, Instant::now())
+    }
+
     /// Tells everybody who has to know that the subscriber is there.
     fn enlist(&mut self, index: usize, key: Key, wish: &Wish) {
-        let session = self.subscribers[key.index].session;
-        self.locals[index].by_session.insert(session, key);
+        let Subscriber { session, interest, .. } = &self.subscribers[key.index];
+        self.locals[index].by_member.extend(interest.member.map(|member| (member, key)));
         let feed: &Feed = &self.locals[index].feed;
         feed.enter(wish.way);
         tracing::debug!(

@@ -12,6 +12,7 @@ use crate::carrier::Carrier;
 use crate::join::{Event, Joined};
 use crate::key::Key;
 use crate::out::Out;
+use crate::tally::{Fate, Tally};
 use crate::worker::state::{Local, Place, State, Subscriber};
 
 /// Audiences that get the same events of a pass, so that these are joined once for all of them.
@@ -50,6 +51,38 @@ fn groups(local: &Local, events: &[Event]) -> Vec<Group> {
         groups.push(Group { picked: broadcasts, audiences });
     }
     groups
+}
+
+/// What a group of audiences is to get.
+struct Share<'a> {
+    events: &'a [Event],
+    /// How many of them are the group's.
+    count: u64,
+    join: Option<u32>,
+    /// Subscribers that were looked at one by one, by their slot, in order.
+    alone: &'a [usize],
+}
+
+impl Share<'_> {
+    /// Counts what a subscriber is owed that this pass does not serve. One that started after some of the events, or
+    /// joined a room after them, is looked at one by one.
+    fn owe_behind(&self, subscriber: &mut Subscriber, index: usize, before: Offset, tally: &mut Tally) {
+        if !subscriber.debt.is_counted() || self.alone.binary_search(&index).is_ok() {
+            return;
+        }
+        let is_plain = matches!(subscriber.place, Place::Behind(offset) if offset <= before)
+            && subscriber.interest.joined.iter().all(|(_, since)| *since <= before);
+        let count = if is_plain { self.count } else { own_of(subscriber, self.events) };
+        subscriber.debt.grow(count, tally);
+    }
+}
+
+/// How many of the events are a subscriber's own and still to come.
+fn own_of(subscriber: &Subscriber, events: &[Event]) -> u64 {
+    let Place::Behind(offset) = subscriber.place else { return 0 };
+    let is_own =
+        |event: &&Event| event.offset > offset && subscriber.interest.covers(&event.addressing, event.offset);
+    events.iter().filter(is_own).count() as u64
 }
 
 /// From this many different joins in one pass on, a large one is not made: its readers take it from the log, when each
@@ -93,14 +126,21 @@ impl State {
         let is_whole = events.first().is_some_and(|event| event.offset == before.next());
         let alone = if is_whole { self.addressed_alone(index, &events) } else { self.everybody(index) };
         // Who reads alone is set apart before anything is handed out.
-        alone.iter().for_each(|key| self.set_behind(*key));
+        for key in &alone {
+            self.set_behind(*key);
+            if is_whole {
+                self.owe_alone(*key, &events);
+            } else {
+                self.give_back(*key);
+            }
+        }
         let local = &mut self.locals[index];
         (local.head, local.due_from) = (head, before);
         local.passes = local.passes.wrapping_add(1);
         let mut run =
             Run { feed: index, before, joins: vec![], todo: vec![], done: 0, has_more: head < last };
         if is_whole {
-            self.enlist_due(&mut run, &events);
+            self.enlist_due(&mut run, &events, &alone);
         }
         alone.into_iter().for_each(|key| self.nudge(key));
         self.wake_waiting(index);
@@ -124,12 +164,22 @@ impl State {
 
     /// The subscribers here that one of the events leaves out or is for alone.
     fn addressed_alone(&self, index: usize, events: &[Event]) -> Vec<Key> {
-        let by_session = &self.locals[index].by_session;
+        let by_member = &self.locals[index].by_member;
         let named = events.iter().flat_map(|event| [event.addressing.except, event.addressing.to]).flatten();
-        let mut keys: Vec<Key> = named.filter_map(|session| by_session.get(&session)).copied().collect();
+        let mut keys: Vec<Key> = named.filter_map(|member| by_member.get(&member)).copied().collect();
         keys.sort_unstable_by_key(|key| key.serial);
         keys.dedup();
         keys
+    }
+
+    /// One of the events leaves this subscriber out or is for it alone: what it is owed is looked at one by one.
+    fn owe_alone(&mut self, key: Key, events: &[Event]) {
+        let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
+        else {
+            return;
+        };
+        let tally = &mut self.locals[subscriber.feed].tallies[subscriber.way.index()];
+        subscriber.debt.grow(own_of(subscriber, events), tally);
     }
 
     fn everybody(&self, index: usize) -> Vec<Key> {
@@ -138,10 +188,12 @@ impl State {
     }
 
     /// Notes whom the run serves, and lets those read by themselves for whom nothing is joined.
-    fn enlist_due(&mut self, run: &mut Run, events: &[Event]) {
+    fn enlist_due(&mut self, run: &mut Run, events: &[Event], alone: &[Key]) {
         let groups = groups(&self.locals[run.feed], events);
         let cursor = self.locals[run.feed].cursor(self.locals[run.feed].head);
         let mut readers = Vec::new();
+        let mut alone: Vec<usize> = alone.iter().map(|key| key.index).collect();
+        alone.sort_unstable();
         for group in &groups {
             let bytes: usize = group.picked.iter().map(|place| events[*place as usize].size).sum();
             let is_large = groups.len() > LARGE_JOINS_MAX && bytes > self.shared.limits.read_bytes_max;
@@ -150,8 +202,14 @@ impl State {
                 let picked = group.picked.iter().map(|place| Event::clone(&events[*place as usize]));
                 run.joins.push(Joined::new(picked.collect(), cursor));
             }
+            let share = Share {
+                events,
+                count: group.picked.len() as u64,
+                join: (!is_large).then_some(join),
+                alone: &alone,
+            };
             for audience in &group.audiences {
-                self.enlist_audience(run, *audience, (!is_large).then_some(join), &mut readers);
+                self.enlist_audience(run, *audience, &share, &mut readers);
             }
         }
         readers.into_iter().for_each(|key| self.nudge(key));
@@ -161,18 +219,21 @@ impl State {
         &mut self,
         run: &mut Run,
         audience: AudienceKey,
-        join: Option<u32>,
+        share: &Share<'_>,
         readers: &mut Vec<Key>,
     ) {
-        let local = &self.locals[run.feed];
-        let members = &local.members[audience.0 as usize];
-        let (head, tail) = members.split_at(local.passes % members.len().max(1));
+        let Local { members, tallies, passes, .. } = &mut self.locals[run.feed];
+        let members = &members[audience.0 as usize];
+        let (head, tail) = members.split_at(*passes % members.len().max(1));
         for member in tail.iter().chain(head) {
             let Some(subscriber) = self.subscribers.get_mut(*member) else { continue };
+            let tally = &mut tallies[subscriber.way.index()];
             if subscriber.place != Place::Live {
+                share.owe_behind(subscriber, *member, run.before, tally);
                 continue;
             }
-            match join {
+            subscriber.debt.grow(share.count, tally);
+            match share.join {
                 Some(join) => {
                     subscriber.place = Place::Due;
                     // A worker's subscribers are fewer than `limits.subscribers_max`, far below the range.
@@ -207,29 +268,38 @@ impl State {
             return 0;
         }
         let key = Key { index: member, serial: subscriber.serial };
+        let tally = &mut self.locals[feed].tallies[subscriber.way.index()];
+        let fate = Fate { delivered: joined.count() as u64, ..Fate::default() };
         match &mut subscriber.out {
             Out::Line(line) => {
                 let bytes = joined.get(subscriber.shape);
                 let written = self.carrier.send(line.seat, bytes);
                 if written == bytes.len() {
                     subscriber.place = Place::Live;
+                    subscriber.debt.settle(fate, tally);
                     return joined.count();
                 }
                 return self.hold(key, before, written, joined);
             }
             Out::Call(call) if call.sync.is_none() && joined.count() <= call.events_max as usize => {
                 self.carrier.answer(call.seat, joined.get(subscriber.shape));
+                subscriber.debt.settle(fate, tally);
                 self.rest(key);
                 return joined.count();
             }
             Out::Pipe(pipe) if pipe.is_free() => {
                 pipe.fill(joined.get(subscriber.shape).clone(), self.second);
+                subscriber.debt.settle(fate, tally);
                 subscriber.place = Place::Live;
                 return joined.count();
             }
-            Out::Parked(parked) if parked.is_answered() => subscriber.place = Place::Live,
+            Out::Parked(parked) if parked.is_answered() => {
+                subscriber.debt.give_back(tally);
+                subscriber.place = Place::Live;
+            }
             Out::Parked(parked) if parked.sync.is_none() && joined.count() <= parked.events_max => {
                 parked.answer(joined.get(subscriber.shape).clone());
+                subscriber.debt.settle(fate, tally);
                 subscriber.place = Place::Live;
                 return joined.count();
             }
@@ -244,10 +314,12 @@ impl State {
 
     /// A connection took a part of a pass only. Gives the number of deliveries.
     fn hold(&mut self, key: Key, before: Offset, written: usize, joined: &Joined) -> usize {
-        let Self { subscribers, carrier, second, .. } = self;
+        let Self { subscribers, carrier, second, locals, .. } = self;
         let Some(subscriber) = subscribers.get_mut(key.index) else { return 0 };
         let (stop, upto) = joined.stop(subscriber.shape, written, before);
         subscriber.place = Place::Behind(upto);
+        let fate = Fate { delivered: stop.events as u64, ..Fate::default() };
+        subscriber.debt.settle(fate, &mut locals[subscriber.feed].tallies[subscriber.way.index()]);
         hold_line(subscriber, *second, stop.rest, carrier.as_ref());
         stop.events
     }

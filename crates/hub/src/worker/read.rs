@@ -2,29 +2,45 @@
 
 use std::task::{Poll, Waker};
 
-use bytes::Bytes;
-use tricast_feed::{Offset, Read, ReadLimit};
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+use tricast_feed::{Gap, GapReason, Millis, Offset, Piece, Read, ReadLimit};
 use tricast_wire::event::Encoded;
-use tricast_wire::notice::{GapReason, Notice};
+use tricast_wire::notice::Notice;
 use tricast_wire::poll;
 
+use crate::SlowPolicy;
 use crate::carrier::Advance;
-use crate::join::{notice_bytes, stop_in, stream_bytes};
+use crate::join::{bytes_of, notice_bytes};
 use crate::key::Key;
 use crate::out::Out;
-use crate::way::Shape;
+use crate::pace::Leave;
+use crate::tally::Fate;
 use crate::worker::pass::hold_line;
-use crate::worker::state::{Place, State};
+use crate::worker::state::{Course, Local, Place, State, Subscriber};
 
 /// Pieces that a subscriber reads from the log before others have their turn.
 const PIECES_MAX: usize = 4;
 
+/// What a subscriber found in the log, and how many of its events fell away.
+struct Found {
+    read: Read<Encoded>,
+    skipped: u64,
+    conflated: u64,
+}
+
+impl Found {
+    fn of(read: Read<Encoded>) -> Self {
+        Self { read, skipped: 0, conflated: 0 }
+    }
+}
+
 /// What a look at a subscriber's place shows.
 enum Progress {
-    /// It is live, or waits for the next pass.
+    /// It is live, or waits for the next pass or for its time.
     Nothing,
-    /// It read something.
-    Found(Read<Encoded>),
+    /// It found something.
+    Found(Found),
     /// It got on, without anything of its own.
     Moved,
 }
@@ -41,7 +57,7 @@ impl State {
                 return Poll::Ready(pipe.take_last());
             }
             match self.catch_up(key, usize::MAX, Offset::ZERO) {
-                Progress::Found(read) => return Poll::Ready(Some(self.stream_read(key, &read))),
+                Progress::Found(found) => return Poll::Ready(Some(self.stream_found(key, &found))),
                 Progress::Moved => {}
                 Progress::Nothing => {
                     if let Some(pipe) = self.pipe(key) {
@@ -59,7 +75,7 @@ impl State {
         line.go_on();
         for _ in 0..PIECES_MAX {
             match self.catch_up(key, usize::MAX, Offset::ZERO) {
-                Progress::Found(read) if self.send_read(key, &read) => {}
+                Progress::Found(found) if self.send_found(key, &found) => {}
                 Progress::Found(_) => return Advance::Held,
                 Progress::Moved => {}
                 Progress::Nothing => return Advance::Idle,
@@ -68,24 +84,23 @@ impl State {
         Advance::More
     }
 
-    /// Hands what was read to the carrier. False if the connection stands.
-    fn send_read(&mut self, key: Key, read: &Read<Encoded>) -> bool {
-        let shape = self.subscribers[key.index].shape;
-        let gap = self.gap_notice(key, read).map(|notice| notice_bytes(shape, &notice)).unwrap_or_default();
-        let bytes = stream_bytes(shape, (!gap.is_empty()).then(|| gap.clone()), read.entries.iter());
-        let Self { subscribers, carrier, second, shared, .. } = self;
+    /// Hands what was found to the carrier. False if the connection stands.
+    fn send_found(&mut self, key: Key, found: &Found) -> bool {
+        let Self { subscribers, carrier, second, locals, .. } = self;
         let subscriber = &mut subscribers[key.index];
+        let local = &locals[subscriber.feed];
+        let parts = parts_of(local, subscriber, &found.read);
+        let bytes = join_parts(&parts);
         let Out::Line(line) = &subscriber.out else { return false };
         let written = carrier.send(line.seat, &bytes);
         if written == bytes.len() {
-            shared.count_deliveries(read.entries.len() as u64);
+            self.settle(key, found, found.read.entries.len());
             return true;
         }
-        let (rest, upto, told) = stop_of_read(shape, &gap, read, written);
-        // Zero bytes of a gap: it will be found again.
-        subscriber.place = if written == 0 { Place::Behind(read.after) } else { Place::Behind(upto) };
-        shared.count_deliveries(told as u64);
-        hold_line(subscriber, *second, rest, carrier.as_ref());
+        let mut stop = stop_of_parts(&parts, written, found.read.after);
+        subscriber.place = Place::Behind(stop.upto);
+        hold_line(subscriber, *second, std::mem::take(&mut stop.rest), carrier.as_ref());
+        self.settle_told(key, found, &stop);
         false
     }
 
@@ -97,45 +112,98 @@ impl State {
         };
         let Place::Behind(offset) = subscriber.place else { return Progress::Nothing };
         let local = &mut self.locals[subscriber.feed];
-        let end = local.head.max(seen);
+        let mut end = local.head.max(seen);
+        if offset < end
+            && let Some(pace) = &mut subscriber.pace
+        {
+            match pace.ask(offset, end, Instant::now()) {
+                Leave::UpTo(allowed) => end = allowed,
+                Leave::Wait => return Progress::Nothing,
+                Leave::Queue(at) => {
+                    self.paced.push(at, key);
+                    self.pacing.notify_one();
+                    return Progress::Nothing;
+                }
+            }
+        }
         if offset < end {
             let bytes = match subscriber.out {
                 Out::Pipe(_) | Out::Line(_) => self.shared.limits.read_bytes_max,
                 Out::Parked(_) | Out::Call(_) => self.shared.limits.answer_bytes_max,
             };
             let limit = ReadLimit { events: events_max, bytes };
-            let read = local.feed.read(offset, end, &subscriber.interest, limit);
-            subscriber.place = Place::Behind(read.upto);
-            let found = !read.entries.is_empty() || read.gap.is_some();
-            return if found { Progress::Found(read) } else { Progress::Moved };
+            let found = look(local, subscriber, (offset, end), limit, || self.shared.now());
+            subscriber.place = Place::Behind(found.read.upto);
+            return if found.read.is_empty() { Progress::Moved } else { Progress::Found(found) };
         }
         let joins_are_past = subscriber.interest.joined.iter().all(|(_, since)| *since <= local.head);
         if offset == local.head && joins_are_past {
-            subscriber.place = Place::Live;
-            subscriber.was_live = true;
-        } else if !subscriber.is_waiting {
+            let missing = subscriber.debt.caught_up(&mut local.tallies[subscriber.way.index()]);
+            if missing > 0 {
+                tracing::error!(namespace = %local.feed.namespace(), %offset, missing, "the balance is broken");
+            }
+            subscriber.course = Course::Live;
+            if subscriber.pace.is_none() {
+                subscriber.place = Place::Live;
+                return Progress::Nothing;
+            }
+        }
+        if !subscriber.is_waiting {
             subscriber.is_waiting = true;
             local.waiting.push(key);
         }
         Progress::Nothing
     }
 
-    fn gap_notice(&self, key: Key, read: &Read<Encoded>) -> Option<Notice> {
-        let (from, to) = read.gap?;
-        let subscriber = self.subscribers.get(key.index)?;
-        let reason = match subscriber.was_live {
-            _ if read.gap_is_hole => GapReason::Engine,
-            true => GapReason::Slow,
-            false => GapReason::Expired,
-        };
-        Some(Notice::Gap { from, to: self.locals[subscriber.feed].cursor(to), reason })
+    /// Counts what was found and has been handed over whole.
+    fn settle(&mut self, key: Key, found: &Found, delivered: usize) {
+        let fate = Fate { delivered: delivered as u64, skipped: found.skipped, conflated: found.conflated };
+        self.count_fate(key, found, fate);
     }
 
-    fn stream_read(&self, key: Key, read: &Read<Encoded>) -> Bytes {
-        self.shared.count_deliveries(read.entries.len() as u64);
-        let shape = self.subscribers[key.index].shape;
-        let gap = self.gap_notice(key, read).map(|notice| notice_bytes(shape, &notice));
-        stream_bytes(shape, gap, read.entries.iter())
+    /// Counts what was found and has been handed over in part. What fell away for good was told with it, or is found to
+    /// have fallen away again.
+    fn settle_told(&mut self, key: Key, found: &Found, stop: &StopOfParts) {
+        let Some(subscriber) = self.subscribers.get(key.index) else { return };
+        let local = &self.locals[subscriber.feed];
+        let mut fate = Fate { delivered: stop.events as u64, ..Fate::default() };
+        let told = found.read.gaps.iter().take(stop.gaps);
+        local.feed.with_log(|log| {
+            for gap in told {
+                let own = log.count(Offset(gap.from.0 - 1), gap.to, &subscriber.interest);
+                match gap.reason {
+                    GapReason::Conflated => fate.conflated += own,
+                    GapReason::Slow | GapReason::Expired | GapReason::Engine => fate.skipped += own,
+                }
+            }
+        });
+        self.count_fate(key, found, fate);
+    }
+
+    fn count_fate(&mut self, key: Key, found: &Found, mut fate: Fate) {
+        self.shared.count_deliveries(fate.delivered);
+        let Some(subscriber) = self.subscribers.get_mut(key.index) else { return };
+        let local = &mut self.locals[subscriber.feed];
+        // What is no longer in the log cannot be counted there; but what is still to come can.
+        let has_unknown =
+            found.read.gaps.iter().any(|gap| matches!(gap.reason, GapReason::Expired | GapReason::Engine));
+        if has_unknown
+            && subscriber.debt.is_counted()
+            && let Place::Behind(offset) = subscriber.place
+        {
+            let rest = local.feed.with_log(|log| log.count(offset, local.head, &subscriber.interest));
+            let known = rest + fate.delivered + fate.skipped + fate.conflated;
+            fate.skipped += subscriber.debt.open().saturating_sub(known);
+        }
+        subscriber.debt.settle(fate, &mut local.tallies[subscriber.way.index()]);
+    }
+
+    fn stream_found(&mut self, key: Key, found: &Found) -> Bytes {
+        let subscriber = &self.subscribers[key.index];
+        let parts = parts_of(&self.locals[subscriber.feed], subscriber, &found.read);
+        let bytes = join_parts(&parts);
+        self.settle(key, found, found.read.entries.len());
+        bytes
     }
 
     /// Lets a subscriber look at the log, because something is there for it alone.
@@ -165,7 +233,7 @@ impl State {
     fn answer_from_log(&mut self, key: Key, events_max: usize, resets: bool, seen: Offset) {
         loop {
             match self.catch_up(key, events_max, seen) {
-                Progress::Found(read) => return self.answer_with(key, &read),
+                Progress::Found(found) => return self.answer_with(key, &found),
                 Progress::Moved => {}
                 // That a cursor was not honoured is news enough.
                 Progress::Nothing if resets => return self.answer_without_events(key, &[]),
@@ -174,11 +242,14 @@ impl State {
         }
     }
 
-    fn answer_with(&mut self, key: Key, read: &Read<Encoded>) {
-        self.shared.count_deliveries(read.entries.len() as u64);
-        let notices: Vec<Notice> = self.gap_notice(key, read).into_iter().collect();
-        let pieces: Vec<Bytes> = read.entries.iter().map(|entry| entry.payload.json()).collect();
-        self.answer(key, &pieces, &notices, read.upto);
+    fn answer_with(&mut self, key: Key, found: &Found) {
+        self.settle(key, found, found.read.entries.len());
+        let Some(subscriber) = self.subscribers.get(key.index) else { return };
+        let local = &self.locals[subscriber.feed];
+        let notices: Vec<Notice> =
+            found.read.gaps.iter().map(|gap| gap_notice(local, subscriber, gap)).collect();
+        let pieces: Vec<Bytes> = found.read.entries.iter().map(|entry| entry.payload.json()).collect();
+        self.answer(key, &pieces, &notices, found.read.upto);
     }
 
     /// Answers a poll with what it has: its own cursor.
@@ -209,17 +280,102 @@ impl State {
     }
 }
 
-/// Where a carrier stopped in what was read: what is missing of the last piece, up to where all is done then, and how
-/// many events that makes.
-fn stop_of_read(shape: Shape, gap: &Bytes, read: &Read<Encoded>, written: usize) -> (Bytes, Offset, usize) {
-    let start = read.gap.map_or(read.after, |(_, to)| to);
-    if written < gap.len() {
-        let rest = if written == 0 { Bytes::new() } else { gap.slice(written..) };
-        return (rest, start, 0);
+/// Looks at the log for a subscriber, and lets it fall back if it lags further than its namespace allows.
+fn look(
+    local: &Local,
+    subscriber: &Subscriber,
+    (offset, end): (Offset, Offset),
+    limit: ReadLimit,
+    now: impl Fn() -> Millis,
+) -> Found {
+    let slow = &local.feed.options().slow;
+    let (lag, interest) = (slow.lag(), &subscriber.interest);
+    let now = if lag.age_max.is_some() { now() } else { Millis(0) };
+    local.feed.with_log(|log| {
+        let may_fall = subscriber.course != Course::Replay && slow.policy != SlowPolicy::Close;
+        let lags = may_fall && log.lags(offset, end, interest, lag, now);
+        let is_gathered = subscriber.pace.is_some() && subscriber.course != Course::Replay;
+        match slow.policy {
+            SlowPolicy::Skip if lags => {
+                Found { skipped: log.count(offset, end, interest), ..Found::of(log.skip(offset, end)) }
+            }
+            SlowPolicy::Conflate if lags || is_gathered => {
+                let (read, fallen) = log.read_newest(offset, end, interest, lag, limit);
+                Found { read, skipped: fallen.skipped, conflated: fallen.conflated }
+            }
+            SlowPolicy::Skip | SlowPolicy::Conflate | SlowPolicy::Close => {
+                Found::of(log.read(offset, end, interest, limit))
+            }
+        }
+    })
+}
+
+/// One thing on a stream: its bytes, up to where all is done after it, and whether it is an event.
+struct Part {
+    bytes: Bytes,
+    upto: Offset,
+    is_event: bool,
+}
+
+fn parts_of(local: &Local, subscriber: &Subscriber, read: &Read<Encoded>) -> Vec<Part> {
+    let part = |piece: Piece<'_, Encoded>| match piece {
+        Piece::Gap(gap) => {
+            let bytes = notice_bytes(subscriber.shape, &gap_notice(local, subscriber, &gap));
+            Part { bytes, upto: gap.to, is_event: false }
+        }
+        Piece::Event(event) => {
+            Part { bytes: bytes_of(subscriber.shape, event), upto: event.offset, is_event: true }
+        }
+    };
+    read.pieces().map(part).collect()
+}
+
+fn join_parts(parts: &[Part]) -> Bytes {
+    if let [part] = parts {
+        return part.bytes.clone();
     }
-    let stop = stop_in(shape, written - gap.len(), read.entries.iter());
-    let upto = stop.events.checked_sub(1).map_or(start, |last| read.entries[last].offset);
-    (stop.rest, upto, stop.events)
+    let mut joined = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
+    parts.iter().for_each(|part| joined.extend_from_slice(&part.bytes));
+    joined.freeze()
+}
+
+/// Where a carrier stopped that took `written` bytes: what is missing of the part that it began, up to where all is done
+/// after that, and how many events and gaps that makes. What was not begun is found again.
+struct StopOfParts {
+    rest: Bytes,
+    upto: Offset,
+    events: usize,
+    gaps: usize,
+}
+
+fn stop_of_parts(parts: &[Part], mut written: usize, after: Offset) -> StopOfParts {
+    let mut stop = StopOfParts { rest: Bytes::new(), upto: after, events: 0, gaps: 0 };
+    for part in parts {
+        if written == 0 {
+            break;
+        }
+        stop.upto = part.upto;
+        if part.is_event {
+            stop.events += 1;
+        } else {
+            stop.gaps += 1;
+        }
+        if written < part.bytes.len() {
+            stop.rest = part.bytes.slice(written..);
+            break;
+        }
+        written -= part.bytes.len();
+    }
+    stop
+}
+
+fn gap_notice(local: &Local, subscriber: &Subscriber, gap: &Gap) -> Notice {
+    // Whoever was live and finds its events gone was slower than the history is long.
+    let reason = match gap.reason {
+        GapReason::Expired if subscriber.course == Course::Live => GapReason::Slow,
+        reason => reason,
+    };
+    Notice::Gap { from: gap.from, to: local.cursor(gap.to), reason }
 }
 
 fn is_reset(sync: &tricast_wire::notice::Sync) -> bool {

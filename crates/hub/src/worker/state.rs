@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use slab::Slab;
-use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Namespace, Offset, Reason, SessionId};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Member, Namespace, Offset, Reason, SessionId};
 use tricast_wire::notice::{Close, Notice};
 use tricast_wire::{Fault, sse, ws};
 
@@ -15,6 +17,8 @@ use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::mailbox::{Link, Mailbox, Order};
 use crate::out::{Line, Out, Pipe, short};
+use crate::pace::{Pace, Queue};
+use crate::tally::{Debt, Tally};
 use crate::way::Shape;
 use crate::{Shared, Way};
 
@@ -27,6 +31,17 @@ pub(crate) enum Place {
     Due,
     /// It has everything up to this offset, and reads the log by itself.
     Behind(Offset),
+}
+
+/// How a subscriber came to where it stands: whether what it lags is its own slowness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Course {
+    /// It asked for the past, and reads it for as long as it takes.
+    Replay,
+    /// Its session goes on after a while without a subscriber.
+    Resumed,
+    /// It has been live.
+    Live,
 }
 
 /// One subscriber.
@@ -42,8 +57,11 @@ pub(crate) struct Subscriber {
     pub(crate) session: SessionId,
     pub(crate) interest: Interest,
     pub(crate) place: Place,
-    /// Whether it has been live: then what it misses is its own slowness.
-    pub(crate) was_live: bool,
+    pub(crate) course: Course,
+    /// What it is owed and does not have yet.
+    pub(crate) debt: Debt,
+    /// How often it wants to be served, if less than always.
+    pub(crate) pace: Option<Box<Pace>>,
     /// Whether it stands in the list of those that wait for the next pass.
     pub(crate) is_waiting: bool,
     pub(crate) out: Out,
@@ -59,11 +77,13 @@ pub(crate) struct Local {
     pub(crate) audiences: Audiences,
     /// The members of each audience, by its key.
     pub(crate) members: Vec<Vec<usize>>,
-    pub(crate) by_session: HashMap<SessionId, Key>,
+    pub(crate) by_member: HashMap<Member, Key>,
     /// Where the newest pass began.
     pub(crate) due_from: Offset,
     /// Subscribers that cannot be served before the next pass: they started after the head.
     pub(crate) waiting: Vec<Key>,
+    /// This worker's part of the balance, by transport.
+    pub(crate) tallies: [Tally; 3],
     /// Counts passes, to begin each with another subscriber.
     pub(crate) passes: usize,
 }
@@ -113,6 +133,9 @@ pub(crate) struct State {
     pub(crate) carrier: Rc<dyn Carrier>,
     /// Polls that were answered and may go on.
     resting: VecDeque<Key>,
+    /// Subscribers that wait for their time, and who waits with them.
+    pub(crate) paced: Queue,
+    pub(crate) pacing: Rc<Notify>,
     /// Seconds since the hub was started.
     pub(crate) second: u64,
 }
@@ -127,6 +150,8 @@ impl State {
             by_name: HashMap::new(),
             carrier: Rc::new(Nobody),
             resting: VecDeque::new(),
+            paced: Queue::default(),
+            pacing: Rc::default(),
             second: 0,
         }
     }
@@ -157,8 +182,9 @@ impl State {
             due_from: head,
             audiences: Audiences::default(),
             members: Vec::new(),
-            by_session: HashMap::new(),
+            by_member: HashMap::new(),
             waiting: Vec::new(),
+            tallies: Default::default(),
             passes: 0,
         });
         self.by_name.insert(namespace.clone(), index);
@@ -194,8 +220,10 @@ impl State {
         }
         self.leave_seat(gone.feed, gone.audience, gone.seat);
         let local = &mut self.locals[gone.feed];
-        if local.by_session.get(&gone.session) == Some(&key) {
-            local.by_session.remove(&gone.session);
+        gone.debt.give_back(&mut local.tallies[gone.way.index()]);
+        if let Some(member) = gone.interest.member.filter(|member| local.by_member.get(member) == Some(&key))
+        {
+            local.by_member.remove(&member);
         }
         self.shared.detach(gone.session, key);
         if !matches!(&gone.out, Out::Call(call) if call.rests()) {
@@ -228,8 +256,9 @@ impl State {
         let Out::Call(call) = &mut subscriber.out else { return };
         call.rested_at = Some(second);
         let is_listed = std::mem::replace(&mut call.is_listed, true);
-        let local = &self.locals[subscriber.feed];
+        let local = &mut self.locals[subscriber.feed];
         subscriber.place = Place::Behind(local.standing(subscriber.place));
+        subscriber.debt.give_back(&mut local.tallies[subscriber.way.index()]);
         local.feed.leave(subscriber.way);
         self.shared.dismiss();
         if !is_listed {
@@ -258,9 +287,23 @@ impl State {
         match order {
             Order::End(key, reason) => self.end(key, &Close::new(reason, reason.title())),
             Order::Rooms(key, interest) => self.change_rooms(key, interest),
+            Order::Balance(namespace, reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.balance(&namespace));
+            }
             // The task that reads the mail starts it: it takes a while.
             Order::Drain => {}
         }
+    }
+
+    /// This worker's part of a balance, at this moment.
+    fn balance(&self, namespace: &Namespace) -> [Tally; 3] {
+        let Some(index) = self.by_name.get(namespace) else { return Default::default() };
+        let mut tallies = self.locals[*index].tallies;
+        for (_, subscriber) in self.subscribers.iter().filter(|(_, subscriber)| subscriber.feed == *index) {
+            tallies[subscriber.way.index()].pending += subscriber.debt.open();
+        }
+        tallies
     }
 
     fn change_rooms(&mut self, key: Key, interest: Interest) {
@@ -273,7 +316,28 @@ impl State {
         self.set_behind(key);
         let Some(subscriber) = self.find(key) else { return };
         (subscriber.audience, subscriber.seat, subscriber.interest) = (audience, seat, interest);
+        self.give_back(key);
         self.nudge(key);
+    }
+
+    /// Lets those go on whose time has come. Gives the time of the next one.
+    pub(crate) fn call_paced(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(key) = self.paced.take(now) {
+            if let Some(pace) = self.find(key).and_then(|subscriber| subscriber.pace.as_mut()) {
+                pace.called();
+                self.nudge(key);
+            }
+        }
+        self.paced.next()
+    }
+
+    /// What a subscriber is owed is counted anew from when it is live again.
+    pub(crate) fn give_back(&mut self, key: Key) {
+        let Some(subscriber) = self.subscribers.get_mut(key.index).filter(|found| found.serial == key.serial)
+        else {
+            return;
+        };
+        subscriber.debt.give_back(&mut self.locals[subscriber.feed].tallies[subscriber.way.index()]);
     }
 
     /// Lets a subscriber read on by itself from where it stands.

@@ -8,13 +8,13 @@ use tricast_feed::Reason;
 use tricast_wire::notice::{Close, Notice};
 use tricast_wire::ws::PING_FRAME;
 
-use crate::Way;
 use crate::join::notice_bytes;
 use crate::key::Key;
 use crate::out::Out;
 use crate::way::Shape;
 use crate::worker::pass::hold_line;
-use crate::worker::state::{Local, Place, State, Subscriber};
+use crate::worker::state::{Course, Local, Place, State, Subscriber};
+use crate::{SlowPolicy, Way};
 
 impl State {
     /// One second has passed.
@@ -32,6 +32,39 @@ impl State {
                 Some(detail) => self.end(key, &Close::new(Reason::SlowConsumer, detail)),
                 None => self.beat(index, &mut beats),
             }
+        }
+        self.close_the_slow();
+    }
+
+    /// Ends the streams that lag further than their namespace allows, where its policy is to close.
+    fn close_the_slow(&mut self) {
+        let is_strict = |local: &Local| {
+            let slow = &local.feed.options().slow;
+            slow.policy == SlowPolicy::Close && !slow.lag().is_free()
+        };
+        if !self.locals.iter().any(is_strict) {
+            return;
+        }
+        let now = self.shared.now();
+        let lags = |subscriber: &Subscriber| {
+            let local = &self.locals[subscriber.feed];
+            let Place::Behind(offset) = subscriber.place else { return false };
+            let is_stream = matches!(subscriber.out, Out::Pipe(_) | Out::Line(_));
+            is_stream
+                && subscriber.course == Course::Live
+                && is_strict(local)
+                && local.feed.with_log(|log| {
+                    log.lags(offset, local.head, &subscriber.interest, local.feed.options().slow.lag(), now)
+                })
+        };
+        let slow = self.subscribers.iter().filter(|(_, subscriber)| lags(subscriber));
+        let keys: Vec<Key> =
+            slow.map(|(index, subscriber)| Key { index, serial: subscriber.serial }).collect();
+        for key in keys {
+            self.end(
+                key,
+                &Close::new(Reason::SlowConsumer, "the client lags further than the namespace allows"),
+            );
         }
     }
 
@@ -52,10 +85,11 @@ impl State {
     fn beat(&mut self, index: usize, beats: &mut Beats) {
         let Self { subscribers, locals, carrier, second, .. } = self;
         let Some(subscriber) = subscribers.get_mut(index) else { return };
-        if subscriber.place != Place::Live {
+        let local = &locals[subscriber.feed];
+        let is_paced = subscriber.pace.is_some() && subscriber.place == Place::Behind(local.head);
+        if subscriber.place != Place::Live && !is_paced {
             return;
         }
-        let local = &locals[subscriber.feed];
         let beat = beats.entry((subscriber.feed, subscriber.shape));
         match &mut subscriber.out {
             Out::Pipe(pipe) if pipe.is_free() => {

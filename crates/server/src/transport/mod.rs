@@ -6,6 +6,8 @@ pub(crate) mod sse;
 pub(crate) mod voice;
 pub(crate) mod ws;
 
+use std::ops::RangeInclusive;
+
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponseBuilder};
 use tricast_feed::After;
@@ -16,7 +18,13 @@ use crate::problem::Refusal;
 use crate::query::{Query, namespace};
 
 /// The parameters that all three transports know.
-pub(crate) const COMMON: [&str; 4] = ["rooms", "after", "session", "label"];
+pub(crate) const COMMON: [&str; 6] = ["rooms", "after", "session", "label", "rate", "turn"];
+
+/// Deliveries a second that a subscriber may ask for as its most.
+const RATE: RangeInclusive<u64> = 1..=100;
+
+/// Numbers of connections: those that JSON's parsers agree on (RFC 8259, section 6).
+const TURN: RangeInclusive<u64> = 0..=(1 << 53);
 
 /// Reads what a client asks for.
 pub(crate) fn wish(request: &HttpRequest, ctx: &Ctx, way: Way, query: &Query) -> Result<Wish, Refusal> {
@@ -29,6 +37,8 @@ pub(crate) fn wish(request: &HttpRequest, ctx: &Ctx, way: Way, query: &Query) ->
         rooms: query.rooms(ctx.settings.publish.rooms_max)?,
         session: query.session()?,
         label: query.label()?,
+        rate: query.optional("rate", RATE)?.map(|rate| rate as u32),
+        turn: query.optional("turn", TURN)?,
     })
 }
 

@@ -19,8 +19,8 @@ const EVENTS_MAX: std::ops::RangeInclusive<u64> = 1..=10_000;
 const EVENTS_MAX_DEFAULT: u64 = 1000;
 
 pub(crate) async fn poll(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
-    let [rooms, after, session, label] = COMMON;
-    let query = Query::read(&request, &[rooms, after, session, label, "wait", "max"])?;
+    let [rooms, after, session, label, rate, turn] = COMMON;
+    let query = Query::read(&request, &[rooms, after, session, label, rate, turn, "wait", "max"])?;
     let wish = wish(&request, &ctx, Way::Poll, &query)?;
     let preferred = preferred_wait(&request);
     let wait = match preferred {

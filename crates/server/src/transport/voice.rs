@@ -25,7 +25,7 @@ pub(crate) struct Voice {
 impl Voice {
     /// Carries a command out. Gives the frame that answers it.
     pub(crate) async fn obey(&self, text: &str) -> Bytes {
-        let Command { reference, op } = command::parse(text, self.limits, self.session);
+        let Command { reference, op } = command::parse(text, self.limits, text::member_of(self.session));
         let done = match op {
             Ok(op) => self.carry_out(op).await,
             Err(fault) => Err(fault),

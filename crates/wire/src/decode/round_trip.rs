@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tricast_feed::{
-    Addressing, ConflationKey, Cursor, Draft, Epoch, EventType, Millis, Offset, Reason, Room, RoomSet,
-    SessionId, StartState,
+    Addressing, ConflationKey, Cursor, Draft, Epoch, EventType, Member, Millis, Offset, Reason, Room,
+    RoomSet, SessionId, StartState,
 };
 
 use super::*;
@@ -39,7 +39,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 ..Addressing::default()
             },
             key,
-            from: from.map(SessionId),
+            from: from.map(Member),
             data: Bytes::from(serde_json::to_vec(&[data]).unwrap()),
         },
     )
@@ -87,7 +87,7 @@ fn check_event(draft: &Draft, offset: u64) {
     assert_eq!((event.id, event.kind.as_str()), (cursor, draft.kind.as_str()));
     assert_eq!(event.rooms, rooms);
     assert_eq!(event.key.as_deref(), draft.key.as_ref().map(ConflationKey::as_str));
-    assert_eq!(event.from, draft.from.map(text::session));
+    assert_eq!(event.from, draft.from.map(text::member));
     assert_eq!(event.data.get().as_bytes(), draft.data);
 }
 
