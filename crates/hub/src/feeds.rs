@@ -113,6 +113,11 @@ impl Feed {
         lock(&self.log).last()
     }
 
+    /// The oldest retained offset.
+    pub fn first(&self) -> Offset {
+        lock(&self.log).first()
+    }
+
     /// Where a subscriber starts, and the newest offset.
     pub(crate) fn start_and_last(&self, after: After) -> (Start, Offset) {
         let log = lock(&self.log);

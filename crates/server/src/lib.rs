@@ -41,7 +41,9 @@ mod transport;
 
 pub use demo::DemoParts;
 pub use server::{Server, Stopper};
-pub use settings::{FanoutWay, Key, Mistake, Settings, SettingsSource, TlsFiles, Written, keys};
+pub use settings::{
+    FanoutWay, Key, Mistake, Settings, SettingsSource, StoreSettings, TlsFiles, Written, keys,
+};
 
 /// Runs a future on the runtime that a server needs.
 pub fn block_on<F: Future>(future: F) -> F::Output {

@@ -12,7 +12,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tricast_feed::Millis;
-use tricast_hub::{Feeds, Hub, MemoryEngine, Shared, system_now};
+use tricast_hub::{Engine, Feeds, Hub, MemoryEngine, Shared, system_now};
+use tricast_store::{DurableEngine, StoreOptions};
 
 use crate::ctx::Ctx;
 use crate::demo::{self, DemoParts};
@@ -53,12 +54,12 @@ impl Server {
     /// source.
     ///
     /// # Errors
-    /// If the address cannot be bound, or a certificate or its key cannot be used.
+    /// If the address cannot be bound, a certificate or its key cannot be used, or the store cannot.
     ///
     /// # Panics
     /// Outside of [`block_on`](crate::block_on).
     pub fn bind(settings: Settings, demo: Option<DemoParts>) -> std::io::Result<Self> {
-        let shared = shared(&settings);
+        let shared = shared(&settings)?;
         let settings = Arc::new(settings);
         let desk = demo.map(|parts| Arc::new(demo::Desk::new(&parts, Arc::clone(&shared))));
         let routed = desk.clone();
@@ -158,6 +159,8 @@ impl Server {
         let source = self.desk.map(demo::start);
         let served = self.inner.await;
         signals.abort();
+        // Nobody publishes any more; what was published is kept before the process may end.
+        self.shared.engine.close();
         if let Some(source) = source {
             source.abort();
         }
@@ -199,16 +202,35 @@ impl Stopper {
     }
 }
 
-fn shared(settings: &Settings) -> Arc<Shared> {
-    let feeds = Feeds::new(
+/// The engine and the feeds, with all that was kept of them.
+fn shared(settings: &Settings) -> std::io::Result<Arc<Shared>> {
+    let engine = engine(settings)?;
+    let feeds = Feeds::over(
+        Arc::clone(&engine),
         &settings.namespaces,
         settings.options.clone(),
         settings.is_dynamic,
         settings.namespaces_max,
     );
+    Ok(Shared::new(feeds.map_err(std::io::Error::other)?, engine, settings.hub, system_now))
+}
+
+fn engine(settings: &Settings) -> std::io::Result<Arc<dyn Engine>> {
     let window = Millis(u64::try_from(settings.hub.idempotency_window.as_millis()).unwrap_or(u64::MAX));
-    let engine = MemoryEngine::new(window, settings.hub.idempotency_keys_max);
-    Shared::new(feeds, Arc::new(engine), settings.hub, system_now)
+    let keys_max = settings.hub.idempotency_keys_max;
+    let Some(store) = settings.store.clone() else {
+        return Ok(Arc::new(MemoryEngine::new(window, keys_max)));
+    };
+    let options = StoreOptions {
+        path: store.path,
+        durability: store.durability,
+        flush: store.flush,
+        queue_bytes_max: store.queue_bytes_max,
+        window,
+        keys_max,
+        clock: system_now,
+    };
+    Ok(Arc::new(DurableEngine::open(options).map_err(std::io::Error::other)?))
 }
 
 fn listener(address: SocketAddr, settings: &Settings) -> std::io::Result<TcpListener> {

@@ -10,14 +10,15 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// For each package what of the project it may know. Those that are not here may know everything: they are for tests
 /// and measurements, and nothing depends on them.
-const MAY_KNOW: [(&str, &[&str]); 7] = [
+const MAY_KNOW: [(&str, &[&str]); 8] = [
     ("tricast-feed", &[]),
     ("tricast-wire", &["tricast-feed"]),
     ("tricast-hub", &["tricast-feed", "tricast-wire"]),
-    ("tricast-server", &["tricast-feed", "tricast-wire", "tricast-hub"]),
+    ("tricast-store", &["tricast-feed", "tricast-wire", "tricast-hub"]),
+    ("tricast-server", &["tricast-feed", "tricast-wire", "tricast-hub", "tricast-store"]),
     ("tricast-client", &["tricast-feed", "tricast-wire"]),
     ("tricast-lab", &["tricast-feed", "tricast-wire", "tricast-client"]),
-    ("tricast-cli", &["tricast-server", "tricast-client", "tricast-lab"]),
+    ("tricast-cli", &["tricast-server", "tricast-store", "tricast-client", "tricast-lab"]),
 ];
 const FOR_TESTS: [&str; 3] = ["tricast-testkit", "tricast-benches", "tricast-fuzz"];
 
@@ -140,6 +141,8 @@ fn a_planted_arrow_is_found() {
         ("tricast-wire", "tricast-hub"),
         ("tricast-wire", "tricast-client"),
         ("tricast-hub", "tricast-server"),
+        ("tricast-hub", "tricast-store"),
+        ("tricast-store", "tricast-server"),
         ("tricast-hub", "tricast-client"),
         ("tricast-hub", "actix-web"),
         ("tricast-server", "tricast-client"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tricast_feed::Namespace;
-use tricast_hub::{Limits, Options};
+use tricast_hub::{Durability, Limits, Options};
 use tricast_wire::publish::PublishLimits;
 
 use crate::settings::SettingsSource;
@@ -30,6 +30,19 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+/// How history is kept over restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The folder.
+    pub path: PathBuf,
+    /// When a publish is answered.
+    pub durability: Durability,
+    /// How long publishes are gathered.
+    pub flush: Duration,
+    /// Bytes of publishes that may wait to be written.
+    pub queue_bytes_max: usize,
 }
 
 /// Everything that a server is told.
@@ -55,6 +68,8 @@ pub struct Settings {
     pub is_dynamic: bool,
     /// Namespaces at once.
     pub namespaces_max: usize,
+    /// Where history is kept over restarts, if anywhere.
+    pub store: Option<StoreSettings>,
     /// The hub's bounds.
     pub hub: Limits,
     /// Bounds of what may be published.
@@ -106,6 +121,7 @@ impl Settings {
             is_dynamic: reader.flag("namespaces.dynamic"),
             namespaces_max: reader.namespaces_max(namespaces.len()),
             namespaces,
+            store: reader.store(),
             hub: reader.hub_limits(),
             publish: PublishLimits {
                 batch_max: reader.number("limits.batch_max", 1, 100_000),
@@ -188,6 +204,17 @@ impl Reader {
             self.wrong("log.level", error.to_string());
         }
         text
+    }
+
+    fn store(&mut self) -> Option<StoreSettings> {
+        let path = self.file("store.path");
+        let durability = match self.choice("store.durability", &["async", "sync"]).as_str() {
+            "sync" => Durability::Sync,
+            _ => Durability::Async,
+        };
+        let flush = Duration::from_millis(self.number("store.flush_ms", 1, 10_000));
+        let queue_bytes_max = self.number("store.queue_bytes", 65_536, usize::MAX as u64);
+        (!path.is_empty()).then(|| StoreSettings { path: path.into(), durability, flush, queue_bytes_max })
     }
 
     fn seconds(&mut self, name: &'static str, least: u64, most: u64) -> Duration {

@@ -15,7 +15,7 @@ mod written;
 
 use std::path::PathBuf;
 
-pub use meant::{FanoutWay, Settings, TlsFiles};
+pub use meant::{FanoutWay, Settings, StoreSettings, TlsFiles};
 pub use table::{Key, keys};
 pub use written::{Mistake, Written};
 

@@ -60,6 +60,10 @@ pub fn keys() -> &'static [Key] {
         "session.max" = "200000" : "sessions at once, 1 or more";
         "stream.beat_secs" = "15" : "seconds between beats, 1 to 300";
         "stream.retry_ms" = "1000" : "what a client is told to wait before it comes back, in milliseconds, 0 to 600000";
+        "store.path" = "\"\"" : "folder that keeps history over restarts, made where there is none; without it history is in memory alone";
+        "store.durability" = "\"async\"" : "async or sync: whether a publish is answered before or after it is on disk";
+        "store.flush_ms" = "20" : "how long publishes are gathered under async before they are written together, in milliseconds, 1 to 10000";
+        "store.queue_bytes" = "33554432" : "bytes of publishes that may wait to be written; further ones wait; 65536 or more";
         "publish.idempotency_window_secs" = "300" : "seconds that an idempotency key is remembered, 1 to 86400";
         "publish.idempotency_keys_max" = "100000" : "idempotency keys remembered in a namespace, 1 or more";
         "limits.body_bytes" = "1048576" : "bytes of a publish body, 1024 or more";
