@@ -1,9 +1,9 @@
 //! Pages of history, and what a namespace looks like.
 
 use actix_web::{HttpRequest, HttpResponse};
-use tricast_feed::{After, Cursor, Interest, Offset, ReadLimit, Reason, StartState};
+use tricast_feed::{After, Cursor, Gap, Interest, Offset, ReadLimit, Reason, StartState};
 use tricast_hub::Way;
-use tricast_wire::notice::{GapReason, Notice, Sync};
+use tricast_wire::notice::{Notice, Sync};
 use tricast_wire::{poll, text};
 
 use crate::ctx::Ctx;
@@ -35,14 +35,14 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
         state: start.state,
         beat_secs: ctx.hub.shared().limits.beat_secs,
     });
-    // Where a page starts, nothing is expired: the start was moved there. What is left are the engine's holes.
-    let gap = read.gap.map(|(from, to)| Notice::Gap {
-        from,
-        to: Cursor { epoch: feed.epoch(), offset: to },
-        reason: GapReason::Engine,
-    });
+    let notice = |gap: &Gap| Notice::Gap {
+        from: gap.from,
+        to: Cursor { epoch: feed.epoch(), offset: gap.to },
+        reason: gap.reason,
+    };
+    let gaps: Vec<Notice> = read.gaps.iter().map(notice).collect();
     let pieces = pieces.iter().map(AsRef::as_ref);
-    let body = poll::history(sync.as_ref(), pieces, gap.as_slice(), cursor, read.upto < last);
+    let body = poll::history(sync.as_ref(), pieces, &gaps, cursor, read.upto < last);
     Ok(json(body))
 }
 

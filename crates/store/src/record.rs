@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use tricast_feed::{
-    Addressing, ConflationKey, Draft, Epoch, EventType, Hole, Millis, Namespace, Offset, Room, RoomSet,
-    SessionId,
+    Addressing, ConflationKey, Draft, Epoch, EventType, Hole, Member, Millis, Namespace, Offset, Room,
+    RoomSet,
 };
 use tricast_hub::IdempotencyKey;
 
@@ -206,11 +206,11 @@ fn read_batch(namespace: Namespace, from: &mut &[u8]) -> Option<Batch> {
 fn read_draft(from: &mut &[u8]) -> Option<Draft> {
     let kind = EventType::new(take_short(from)?).ok()?;
     let flags = take_u8(from)?;
-    let mut session = |bit: u8| -> Option<Option<SessionId>> {
+    let mut session = |bit: u8| -> Option<Option<Member>> {
         if flags & (1 << bit) == 0 {
             return Some(None);
         }
-        Some(Some(SessionId(u128::from_le_bytes(take(from, 16)?.try_into().ok()?))))
+        Some(Some(Member(u128::from_le_bytes(take(from, 16)?.try_into().ok()?))))
     };
     let (except, to, author) = (session(0)?, session(1)?, session(2)?);
     let rooms = take_u16(from)?;
@@ -266,11 +266,11 @@ mod tests {
             kind: EventType::new("order.shipped").unwrap(),
             addressing: Addressing {
                 rooms: RoomSet::new(rooms),
-                except: full.then_some(SessionId(7)),
-                to: (!full).then_some(SessionId(u128::MAX)),
+                except: full.then_some(Member(7)),
+                to: (!full).then_some(Member(u128::MAX)),
             },
             key: full.then(|| ConflationKey::new(&"é".repeat(128)).unwrap()),
-            from: full.then_some(SessionId(1)),
+            from: full.then_some(Member(1)),
             data: Bytes::from(data.to_owned()),
         }
     }

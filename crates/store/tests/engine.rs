@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tricast_feed::{
-    Addressing, After, ConflationKey, Draft, EventType, Interest, Millis, Namespace, Offset, ReadLimit,
-    Retention, Room, RoomSet, SessionId,
+    Addressing, After, ConflationKey, Draft, EventType, GapReason, Interest, Member, Millis, Namespace,
+    Offset, ReadLimit, Retention, Room, RoomSet,
 };
 use tricast_hub::{
     Appended, Batch, Durability, Engine as _, EngineError, Feed, Feeds, Health, IdempotencyKey, system_now,
@@ -87,9 +87,8 @@ impl World {
         let all = Interest::everything();
         while at < self.feed.last() {
             let read = self.feed.read(at, self.feed.last(), &all, limit);
-            if let Some((from, to)) = read.gap.filter(|_| read.gap_is_hole) {
-                holes.push((from.0, to.0));
-            }
+            let lost = read.gaps.iter().filter(|gap| gap.reason == GapReason::Engine);
+            holes.extend(lost.map(|gap| (gap.from.0, gap.to.0)));
             let text = |json: Bytes| String::from_utf8(json.to_vec()).unwrap();
             events.extend(read.entries.iter().map(|entry| text(entry.payload.json())));
             at = read.upto;
@@ -143,11 +142,11 @@ fn everything_of_an_event_is_there_after_a_clean_end() {
             kind: EventType::new("order.shipped").unwrap(),
             addressing: Addressing {
                 rooms: RoomSet::new(vec![Room::new("b").unwrap(), Room::new("a").unwrap()]),
-                except: Some(SessionId(3)),
+                except: Some(Member(3)),
                 to: None,
             },
             key: Some(ConflationKey::new("k\"é").unwrap()),
-            from: Some(SessionId(4)),
+            from: Some(Member(4)),
             data: Bytes::from_static(b"{\"n\":1.50}"),
         };
         let appended = world.append(Batch { drafts: vec![full], idempotency: None }).unwrap();
@@ -161,7 +160,7 @@ fn everything_of_an_event_is_there_after_a_clean_end() {
         assert_eq!((world.history(), world.feed.epoch()), (before, epoch));
         assert_eq!(world.feed.state().events, 3);
         assert_eq!(world.publish(&["4"]).first, Offset(4));
-        let except = Interest::of(SessionId(3), RoomSet::new(vec![Room::new("a").unwrap()]));
+        let except = Interest::of(Member(3), RoomSet::new(vec![Room::new("a").unwrap()]));
         let read = world.feed.read(Offset(0), Offset(4), &except, ReadLimit { events: 9, bytes: 1 << 20 });
         assert_eq!(read.entries.len(), 3, "the addressing holds");
     }
