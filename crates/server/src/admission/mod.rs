@@ -4,6 +4,7 @@
 //! and on HTTP and WebSocket alike: the hub asks, not the transport.
 
 mod kinds;
+mod measured;
 mod reading;
 mod schema;
 

@@ -87,12 +87,41 @@ const NAME_TOLD_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn values_are_read_as_they_are() {
         let text = r#"{"a":[1,-2,3.5,true,null,"x\n\u00e9"],"b":{"a":{}},"n":18446744073709551615}"#;
         assert_eq!(read_unique(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let number = any::<f64>().prop_filter("JSON knows no other", |n| n.is_finite());
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            number.prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                proptest::collection::btree_map(any::<String>(), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_as_the_parser_reads_it(value in value()) {
+            let text = serde_json::to_vec(&value).unwrap();
+            prop_assert_eq!(read_unique(&text).unwrap(), value);
+        }
     }
 
     #[test]

@@ -2,15 +2,19 @@
 //!
 //! Nothing is fetched, neither from a network nor from other files: a reference that leads out of the schema is a
 //! mistake at the start. Patterns run in time that is linear in the text (no look-around, no back-references), so that
-//! no publisher can hold a worker with a text made for it.
+//! no publisher can hold a worker with a text made for it; and no more looks are taken at a value than grow with its
+//! size ([`measured`](super::measured)).
 
 use std::fmt;
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
 use tricast_wire::Fault;
 
+use super::measured::{Measured, Seen, within};
 use super::reading::read_unique;
 
 /// Bytes of a schema's file.
@@ -19,12 +23,24 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Memory of one compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// Looks that a check may take for each byte of an event: one for each keyword of the schema, which takes ten bytes or
+/// so, within these bounds. An event counts as a little larger than it is, so that the smallest has looks enough.
+const LOOKS_A_BYTE: RangeInclusive<u64> = 100..=1000;
+const KEYWORD_BYTES: u64 = 10;
+const EVENT_EXTRA_BYTES: u64 = 100;
+
+/// Looks to find out where it is that data does not fit; each may leave a part of an explanation in memory.
+const LOOKS_TO_EXPLAIN_MAX: u64 = 100_000;
+
 /// Bytes of a fault's path, and of its sentence, that a publisher is told.
 const PATH_BYTES_MAX: usize = 200;
 const DETAIL_BYTES_MAX: usize = 300;
 
 /// A compiled schema.
-pub(crate) struct Schema(Validator);
+pub(crate) struct Schema {
+    validator: Validator<Measured>,
+    looks_a_byte: u64,
+}
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,8 +67,11 @@ impl Schema {
         }
         let schema = read_unique(&text).map_err(|error| format!("not JSON: {error}"))?;
         let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
-        let options = jsonschema::options().with_pattern_options(patterns).offline();
-        options.build(&schema).map(Self).map_err(|error| format!("at #{}: {error}", error.instance_path()))
+        let options = jsonschema::options_for::<Measured>().with_pattern_options(patterns).offline();
+        let validator = options.build(&schema);
+        let validator = validator.map_err(|error| format!("at #{}: {error}", error.instance_path()))?;
+        let keywords = text.len() as u64 / KEYWORD_BYTES;
+        Ok(Self { validator, looks_a_byte: keywords.clamp(*LOOKS_A_BYTE.start(), *LOOKS_A_BYTE.end()) })
     }
 
     /// Checks one event's data, which is JSON.
@@ -62,11 +81,22 @@ impl Schema {
     pub(crate) fn check(&self, data: &[u8]) -> Result<(), Fault> {
         let value = read_unique(data)
             .map_err(|error| Fault::bad("data", cut(&unplaced(&error), DETAIL_BYTES_MAX)))?;
-        self.0.validate(&value).map_err(|error| {
-            let path = format!("data{}", error.instance_path());
-            // The value itself is not told back: it may be large, and its publisher knows it.
-            Fault::bad(cut(&path, PATH_BYTES_MAX), cut(&error.masked().to_string(), DETAIL_BYTES_MAX))
-        })
+        let looks_max = (data.len() as u64 + EVENT_EXTRA_BYTES).saturating_mul(self.looks_a_byte);
+        // To decide is cheap, as the validator remembers what it has decided before; to explain is not.
+        match within(looks_max, || self.validator.is_valid(Seen(&value))) {
+            Some(true) => Ok(()),
+            Some(false) => Err(self.explain(&value)),
+            None => Err(Fault::bad("data", "too many alternatives of the schema would have to be tried")),
+        }
+    }
+
+    /// Where a value does not fit, and why.
+    fn explain(&self, value: &Value) -> Fault {
+        let found = within(LOOKS_TO_EXPLAIN_MAX, || self.validator.validate(Seen(value)));
+        let Some(Err(error)) = found else { return Fault::bad("data", "does not fit the schema") };
+        let path = format!("data{}", error.instance_path());
+        // The value itself is not told back: it may be large, and its publisher knows it.
+        Fault::bad(cut(&path, PATH_BYTES_MAX), cut(&error.masked().to_string(), DETAIL_BYTES_MAX))
     }
 }
 
@@ -195,6 +225,53 @@ mod tests {
         for circle in [r##"{"$ref":"#"}"##, r##"{"allOf":[{"$ref":"#"}]}"##, both] {
             check(circle, "1", Ok(()));
         }
+    }
+
+    /// Alternatives that refer to their schema: tried one by one they double on each level.
+    #[test]
+    fn no_depth_holds_alternatives_up() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(64), "]".repeat(64));
+        for of in ["anyOf", "oneOf"] {
+            let schema = schema(&format!(
+                r##"{{"{of}":[{{"type":"array","items":{{"$ref":"#"}},"minItems":1}},
+                    {{"type":"array","items":{{"$ref":"#"}},"maxItems":0}}]}}"##
+            ));
+            let schema = schema.unwrap();
+            assert_eq!(schema.check(deep("").as_bytes()), Ok(()), "{of}");
+            let told = schema.check(deep("1").as_bytes()).unwrap_err().to_string();
+            assert_eq!(told, "data: does not fit the schema", "{of}");
+            let told = schema.check(b"[[1]]").unwrap_err().to_string();
+            assert!(told.starts_with("data: value is not valid under any of the schemas"), "{told}");
+        }
+    }
+
+    #[test]
+    fn looks_are_counted() {
+        let alternatives = vec![r#"{"type":"null"}"#; 200].join(",");
+        let items = format!(r#"{{"items":{{"anyOf":[{alternatives},{{"type":"integer"}}]}}}}"#);
+        let mut schema = schema(&items).unwrap();
+        let data = format!("[{}]", vec!["1"; 1000].join(","));
+        assert_eq!(schema.check(data.as_bytes()), Ok(()));
+        schema.looks_a_byte = 10;
+        let told = schema.check(data.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told, "data: too many alternatives of the schema would have to be tried");
+        assert_eq!(schema.check(b"[1,1]"), Ok(()), "each event has looks of its own");
+    }
+
+    /// What is large and ordinary is checked to its end.
+    #[test]
+    fn a_large_value_has_looks_enough() {
+        let schema = r#"{"type":"array","uniqueItems":true,"items":{"type":"object","required":["n"],
+            "properties":{"n":{"type":"integer","minimum":0,"maximum":99999},"s":{"enum":["a","b","c"]},"x":{"type":["null","boolean"]}},
+            "additionalProperties":false,"propertyNames":{"pattern":"^[a-z]$"}}}"#;
+        let items: Vec<String> = (0..5000).map(|n| format!("{{\"n\":{n},\"s\":\"c\",\"x\":null}}")).collect();
+        check(schema, &format!("[{}]", items.join(",")), Ok(()));
+        let numbers = format!("[{}]", vec!["1"; 50_000].join(","));
+        check(
+            r#"{"items":{"oneOf":[{"type":"string"},{"type":"null"},{"type":"integer"}]}}"#,
+            &numbers,
+            Ok(()),
+        );
     }
 
     /// A pattern that takes exponential time in engines that go back.

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use tricast_feed::Reason;
 
 use crate::ctx::Ctx;
@@ -52,11 +52,15 @@ impl FromRequest for House {
 pub(crate) async fn metrics(request: HttpRequest, ctx: Ctx, house: House) -> Result<HttpResponse, Refusal> {
     Query::read(&request, &[])?;
     let sample = Sample::take(ctx.hub.shared(), &house);
-    let text = page::text(sample).map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
-    let (media_type, text) = match takes_open_metrics(&request) {
-        true => (OPEN_METRICS, text),
-        false => (OLDER_TEXT, older::text(&text)),
-    };
+    let is_open = takes_open_metrics(&request);
+    // A hundred thousand namespaces are tens of megabytes of text: that is no work for a thread that serves streams.
+    let text = web::block(move || {
+        let text = page::text(sample);
+        if is_open { text } else { text.map(|text| older::text(&text)) }
+    });
+    let text = text.await.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let text = text.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    let media_type = if is_open { OPEN_METRICS } else { OLDER_TEXT };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header(("cache-control", "no-store"))

@@ -366,9 +366,15 @@ fn a_query_may_be_escaped() {
 fn head_never_has_a_body() {
     let server = TestServer::start();
     let mut connection = server.connect().unwrap();
-    for path in
-        ["/v1/feeds/default/poll", "/v1/feeds/default/ws", "/v1/feeds/nowhere/sse", "/nothing", "/healthz"]
-    {
+    for path in [
+        "/v1/feeds/default/poll",
+        "/v1/feeds/default/ws",
+        "/v1/feeds/nowhere/sse",
+        "/nothing",
+        "/healthz",
+        "/metrics",
+        "/docs/protocol",
+    ] {
         connection.send(format!("HEAD {path} HTTP/1.1\r\nHost: test\r\n\r\n")).unwrap();
         assert_ne!(connection.head(patience()).unwrap().status, 101, "{path}");
         let next = connection.exchange("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
