@@ -325,7 +325,7 @@ impl<P> Log<P> {
         let mut bytes = 0;
         let mut places = Places::new(self, from, upto, interest);
         while let Some(offset) = places.next() {
-            let Some(entry) = self.entry(Offset(offset)) else { continue };
+            let Some(entry) = self.get(Offset(offset)) else { continue };
             if !interest.covers(&entry.addressing, entry.offset) {
                 continue;
             }
@@ -351,7 +351,7 @@ impl<P> Log<P> {
         let from = after.max(Offset(self.first().0 - 1));
         let mut places = Places::new(self, from, upto.min(self.last), interest);
         std::iter::from_fn(move || places.next())
-            .filter_map(|offset| self.entry(Offset(offset)))
+            .filter_map(|offset| self.get(Offset(offset)))
             .filter(|entry| interest.covers(&entry.addressing, entry.offset))
     }
 
@@ -382,7 +382,9 @@ impl<P> Log<P> {
         self.entries.range(skip..).take(max)
     }
 
-    fn entry(&self, offset: Offset) -> Option<&Arc<Entry<P>>> {
+    /// The event at an offset, if it is retained.
+    #[must_use]
+    pub fn get(&self, offset: Offset) -> Option<&Arc<Entry<P>>> {
         if !self.holes.is_empty() && self.hole_at(offset).is_some() {
             return None;
         }

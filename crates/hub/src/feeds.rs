@@ -181,6 +181,12 @@ impl Feed {
         (start, read, log.last())
     }
 
+    /// Whom an event was for, if it is retained; and the newest offset.
+    pub(crate) fn addressing(&self, offset: Offset) -> (Option<Addressing>, Offset) {
+        let log = lock(&self.log);
+        (log.get(offset).map(|entry| entry.addressing.clone()), log.last())
+    }
+
     /// Looks at the log under its lock.
     pub(crate) fn with_log<T>(&self, look: impl FnOnce(&Log<Encoded>) -> T) -> T {
         look(&lock(&self.log))

@@ -19,6 +19,7 @@
 //! 4. A connection that takes a part of an event gets the rest of that event first; only this rest is kept for it.
 //! 5. A subscriber's slot, its room in the audiences and its session are given back when its stream is dropped.
 
+mod ask;
 mod carrier;
 mod clock;
 mod engine;
@@ -40,6 +41,7 @@ mod stream;
 mod sync;
 mod tally;
 mod way;
+mod why;
 mod worker;
 
 pub mod poll;
@@ -60,4 +62,5 @@ pub use shared::Shared;
 pub use stream::{Handle, Stream};
 pub use tally::{Balance, Tally};
 pub use way::Way;
+pub use why::Why;
 pub use worker::{Hub, Opened, Wish};

@@ -1,11 +1,10 @@
 //! How other threads reach a worker: a flag for each feed that has news, and a few orders about single subscribers.
 
-use tokio::sync::oneshot;
-use tricast_feed::{Interest, Namespace, Reason};
+use tricast_feed::{Interest, Reason};
 
+use crate::ask::Ask;
 use crate::key::Key;
 use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering};
-use crate::tally::Tally;
 
 /// An order about one subscriber, or about all.
 #[derive(Debug)]
@@ -14,8 +13,8 @@ pub(crate) enum Order {
     End(Key, Reason),
     /// The subscriber's session has other rooms now.
     Rooms(Key, Interest),
-    /// Somebody asks for this worker's part of a balance.
-    Balance(Namespace, oneshot::Sender<[Tally; 3]>),
+    /// Somebody asks what only this worker knows.
+    Ask(Ask),
     /// Every subscriber ends, one by one.
     Drain,
 }

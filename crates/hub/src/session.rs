@@ -3,13 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use tricast_feed::{Interest, Member, Millis, Namespace, Room, RoomSet, SessionId};
+use tricast_feed::{Gap, Interest, Member, Millis, Namespace, Offset, Room, RoomSet, SessionId};
 use tricast_wire::text::member_of;
 
 use crate::key::Key;
 use crate::mailbox::Mailbox;
 use crate::presence::{Attendance, Present, Rolls};
-use crate::{Presence, Way};
+use crate::why::{Stretch, Trail, by_trail};
+use crate::{Presence, Way, Why};
 
 /// Why a session could not be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ struct Session {
     /// The newest connection's number, as its client counts them.
     turn: u64,
     since: Millis,
+    /// What it was given over connections that have ended, once there was one.
+    trail: Option<Box<Trail>>,
     gone_at: Millis,
     /// Whether its name stands in the queue of those that may expire.
     queued: bool,
@@ -102,11 +105,45 @@ impl Sessions {
             live: None,
             turn: entry.turn.unwrap_or(0),
             since: entry.now,
+            trail: None,
             gone_at: Millis(0),
             queued: false,
         };
         self.by_id.insert(id, Box::new(session));
         interest
+    }
+
+    /// A connection goes on from another place than where it stood; it was given this.
+    pub(crate) fn given(&mut self, id: SessionId, given: Stretch) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.trail.get_or_insert_default().end(given);
+        }
+    }
+
+    /// A session was told a gap.
+    pub(crate) fn told(&mut self, id: SessionId, gap: Gap) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.trail.get_or_insert_default().told(gap);
+        }
+    }
+
+    /// What a session wants, and its live subscriber; it is found by its public name, one by one.
+    pub(crate) fn find(
+        &self,
+        namespace: &Namespace,
+        member: Member,
+    ) -> Option<(SessionId, Interest, Option<Live>)> {
+        let is_it = |session: &&Box<Session>| {
+            session.interest.member == Some(member) && session.namespace == *namespace
+        };
+        let (id, session) = self.by_id.iter().find(|(_, session)| is_it(session))?;
+        Some((*id, session.interest.clone(), session.live.clone()))
+    }
+
+    /// What became of an event that is a session's own, where its live subscriber was given this.
+    pub(crate) fn why(&self, id: SessionId, live: Option<Stretch>, offset: Offset) -> Why {
+        let Some(session) = self.by_id.get(&id) else { return Why::NoSession };
+        by_trail(session.trail.as_deref(), live, offset)
     }
 
     fn forget(&mut self, id: SessionId) {
@@ -130,9 +167,10 @@ impl Sessions {
         self.by_id.get_mut(&id)?.live.replace(live)
     }
 
-    /// A subscriber has gone. Does nothing if another one has taken its place.
-    pub(crate) fn detach(&mut self, id: SessionId, key: Key, now: Millis) {
+    /// A subscriber has gone that was given this. The session is left, unless another one has taken its place.
+    pub(crate) fn detach(&mut self, id: SessionId, key: Key, given: Stretch, now: Millis) {
         let Some(session) = self.by_id.get_mut(&id) else { return };
+        session.trail.get_or_insert_default().end(given);
         if session.live.as_ref().is_some_and(|live| live.key != key) {
             return;
         }
@@ -225,6 +263,11 @@ mod tests {
         Live { mailbox: Arc::default(), key: Key::for_test(index), way: Way::Ws }
     }
 
+    fn given() -> Stretch {
+        let nothing = Offset::ZERO;
+        Stretch { way: Way::Ws, after: nothing, upto: nothing, from: Millis(0), to: Millis(0) }
+    }
+
     fn namespace() -> Namespace {
         Namespace::new("n").unwrap()
     }
@@ -248,7 +291,7 @@ mod tests {
         sessions.attach(SessionId(1), live(1));
         sessions.expire(Millis(1_000_000), Millis(100));
         assert_eq!(sessions.len(), 1, "it has a subscriber");
-        sessions.detach(SessionId(1), Key::for_test(1), Millis(1_000_000));
+        sessions.detach(SessionId(1), Key::for_test(1), given(), Millis(1_000_000));
         sessions.expire(Millis(1_000_100), Millis(100));
         assert!(goes_on(&mut sessions, 1));
         assert!(sessions.resume(SessionId(1), &entry(&Namespace::new("other").unwrap())).unwrap().is_none());
@@ -262,7 +305,7 @@ mod tests {
         start(&mut sessions, 1, 10);
         for now in 0..1000 {
             sessions.attach(SessionId(1), live(1));
-            sessions.detach(SessionId(1), Key::for_test(1), Millis(now));
+            sessions.detach(SessionId(1), Key::for_test(1), given(), Millis(now));
             sessions.expire(Millis(now), Millis(100));
         }
         assert!(sessions.left.len() <= 1);
@@ -276,7 +319,7 @@ mod tests {
         start(&mut sessions, 1, 10);
         assert!(sessions.attach(SessionId(1), live(1)).is_none());
         assert_eq!(sessions.attach(SessionId(1), live(2)).map(|old| old.key), Some(Key::for_test(1)));
-        sessions.detach(SessionId(1), Key::for_test(1), Millis(5));
+        sessions.detach(SessionId(1), Key::for_test(1), given(), Millis(5));
         assert!(sessions.left.is_empty(), "the old one goes without taking the session along");
     }
 
@@ -285,7 +328,7 @@ mod tests {
         let mut sessions = Sessions::default();
         for id in 0..3 {
             start(&mut sessions, id, 3);
-            sessions.detach(SessionId(id), Key::for_test(0), Millis(id as u64));
+            sessions.detach(SessionId(id), Key::for_test(0), given(), Millis(id as u64));
         }
         start(&mut sessions, 9, 3);
         assert_eq!(sessions.len(), 3);

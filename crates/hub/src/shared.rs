@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
-use tricast_feed::{Interest, Millis, Namespace, Offset, Reason, Room, RoomSet, SessionId};
+use tricast_feed::{
+    Cursor, Gap, Interest, Member, Millis, Namespace, Offset, Reason, Room, RoomSet, SessionId,
+};
 use tricast_wire::Fault;
 
+use crate::ask::Ask;
 use crate::key::Key;
 use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
 use crate::presence::{Attendance, Change};
 use crate::random::random_session;
 use crate::session::{Entry, Late, Live, SessionError, Sessions, rooms_of};
+use crate::why::{Stretch, Why, by_addressing};
 use crate::{Appended, Balance, Batch, Check, Clock, Engine, EngineError, Feeds, Limits, Presence};
 
 /// Comings and goings that are published together.
@@ -98,7 +102,7 @@ impl Shared {
         let mailboxes = lock(&self.mailboxes).clone();
         for mailbox in mailboxes {
             let (reply, answer) = oneshot::channel();
-            mailbox.order(Order::Balance(namespace.clone(), reply));
+            mailbox.order(Order::Ask(Ask::Balance(namespace.clone(), reply)));
             let part = tokio::time::timeout(WORKER_WAIT_MAX, answer).await;
             let part = part.ok().and_then(Result::ok);
             let silent = || Fault::new(Reason::Internal, "a worker does not answer");
@@ -223,8 +227,42 @@ impl Shared {
         !self.presence_told.swap(true, Ordering::Relaxed)
     }
 
-    pub(crate) fn detach(&self, id: SessionId, key: Key) {
-        lock(&self.sessions).detach(id, key, self.now());
+    pub(crate) fn detach(&self, id: SessionId, key: Key, given: Stretch) {
+        lock(&self.sessions).detach(id, key, given, self.now());
+    }
+
+    /// A connection goes on from another place than where it stood; it was given this.
+    pub(crate) fn given(&self, id: SessionId, given: Stretch) {
+        lock(&self.sessions).given(id, given);
+    }
+
+    /// A session was told a gap.
+    pub(crate) fn told(&self, id: SessionId, gap: Gap) {
+        lock(&self.sessions).told(id, gap);
+    }
+
+    /// Why a session did, or did not, get an event.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a namespace that is not there, or an event that never was.
+    pub async fn why(&self, namespace: &Namespace, member: Member, event: Cursor) -> Result<Why, Fault> {
+        let feed = self.feeds.find(namespace)?;
+        let (addressing, last) = feed.addressing(event.offset);
+        if event.epoch != feed.epoch() || event.offset > last || event.offset == Offset::ZERO {
+            let detail = "there is no such event".to_owned();
+            return Err(Fault { reason: Reason::NotFound, field: Some("id".to_owned()), detail });
+        }
+        let found = lock(&self.sessions).find(namespace, member);
+        let Some((id, interest, live)) = found else { return Ok(Why::NoSession) };
+        let Some(addressing) = addressing else { return Ok(Why::Expired) };
+        if let Some(why) = by_addressing(&interest, &addressing, event.offset) {
+            return Ok(why);
+        }
+        let given = match live {
+            Some(live) => given_by(&live).await,
+            None => None,
+        };
+        Ok(lock(&self.sessions).why(id, given, event.offset))
     }
 
     /// Changes a session's rooms, at once also for its open stream or parked poll. Gives the rooms it has now.
@@ -334,6 +372,13 @@ fn check_all(check: &dyn Check, batch: &Batch) -> Result<(), Fault> {
             .map_err(|fault| if is_alone { fault } else { fault.within(&format!("events[{place}]")) })?;
     }
     Ok(())
+}
+
+/// What a live subscriber was given so far; nothing if it has gone meanwhile.
+async fn given_by(live: &Live) -> Option<Stretch> {
+    let (reply, answer) = oneshot::channel();
+    live.mailbox.order(Order::Ask(Ask::Given(live.key, reply)));
+    tokio::time::timeout(WORKER_WAIT_MAX, answer).await.ok()?.ok()?
 }
 
 fn late(_: Late) -> Fault {

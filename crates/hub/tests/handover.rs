@@ -34,6 +34,11 @@ mod sync {
     }
 }
 
+/// Questions to a worker play no part here.
+mod ask {
+    #[derive(Debug)]
+    pub(crate) struct Ask;
+}
 #[expect(unreachable_pub, reason = "it is public in the hub")]
 #[path = "../src/key.rs"]
 mod key;

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::problem::{not_found, wrong_method};
 use crate::transport::{poll::poll, sse, ws::ws};
-use crate::{docs, health, history, metrics, publish, report, sessions};
+use crate::{balance, docs, health, history, metrics, presence, publish, report, sessions};
 
 /// Everything that `serve` answers.
 pub(crate) fn configure(routes: &mut ServiceConfig) {
@@ -27,6 +27,8 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
                         .post(publish::publish)
                         .default_service(only("GET, POST")),
                 )
+                .service(web::resource("/presence").get(presence::presence).default_service(only("GET")))
+                .service(web::resource("/balance").get(balance::balance).default_service(only("GET")))
                 .service(web::resource("/events/{id}").get(history::event).default_service(only("GET")))
                 .service(
                     web::resource("/sessions/{session}/rooms")

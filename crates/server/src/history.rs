@@ -49,10 +49,13 @@ pub(crate) async fn page(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse,
 /// `GET /v1/feeds/{namespace}/events/{id}`: one event, as long as it is retained.
 pub(crate) async fn event(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
     crate::origin::check(&request, &ctx.settings.origins)?;
-    Query::read(&request, &[])?;
+    let query = Query::read(&request, &["debug"])?;
     let feed = ctx.hub.shared().feeds.find(&namespace(&request)?)?;
     let id = text::parse_cursor(request.match_info().get("id").unwrap_or_default());
     let id = id.map_err(|fault| fault.within("id"))?;
+    if let Some(session) = query.text("debug") {
+        return crate::balance::explain(&ctx, feed.namespace(), id, session).await;
+    }
     let missing = || Refusal::new(Reason::NotFound, "id: there is no such event, or no longer");
     let before =
         id.offset.0.checked_sub(1).map(Offset).filter(|_| id.epoch == feed.epoch()).ok_or_else(missing)?;
@@ -87,7 +90,7 @@ pub(crate) async fn state(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse
     )))
 }
 
-fn json(body: impl actix_web::body::MessageBody + 'static) -> HttpResponse {
+pub(crate) fn json(body: impl actix_web::body::MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(("cache-control", "no-store"))

@@ -17,6 +17,7 @@
 
 mod admission;
 mod app;
+mod balance;
 mod cors;
 mod ctx;
 pub mod demo;
@@ -30,6 +31,7 @@ mod metrics;
 mod net;
 mod origin;
 mod pages;
+mod presence;
 mod problem;
 mod publish;
 mod query;

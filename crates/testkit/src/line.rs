@@ -168,7 +168,14 @@ fn implied_sync(opening: &Opening, first: &[Message]) -> Option<Sync> {
     }
     let (session, cursor) =
         (opening.parameter("session")?.to_owned(), opening.parameter("after")?.to_owned());
-    Some(Sync { session, cursor, state: "resumed".to_owned(), missed: Some(0), beat: 0 })
+    Some(Sync {
+        session,
+        member: String::new(),
+        cursor,
+        state: "resumed".to_owned(),
+        missed: Some(0),
+        beat: 0,
+    })
 }
 
 /// One SSE response.

@@ -32,6 +32,8 @@ pub struct Event {
 pub struct Sync {
     /// The session.
     pub session: String,
+    /// Its public name.
+    pub member: String,
     /// What follows is after this.
     pub cursor: String,
     /// `new`, `resumed` or `reset`.

@@ -66,6 +66,7 @@ impl Subscriber {
             came: VecDeque::new(),
             sync: Sync {
                 session: String::new(),
+                member: String::new(),
                 cursor: String::new(),
                 state: String::new(),
                 missed: None,
@@ -97,6 +98,12 @@ impl Subscriber {
     #[must_use]
     pub fn session(&self) -> &str {
         &self.sync.session
+    }
+
+    /// Its session's public name.
+    #[must_use]
+    pub fn member(&self) -> &str {
+        &self.sync.member
     }
 
     /// Where it stands: the cursor of the last thing that [`Subscriber::message`] gave.

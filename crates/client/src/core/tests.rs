@@ -31,7 +31,14 @@ fn event(id: Cursor) -> Message {
 
 fn sync(state: SyncState, cursor: Cursor) -> Message {
     let session = "s_1".to_owned();
-    Message::Notice(Notice::Sync(Sync { session, cursor, state, missed: Some(0), beat: secs(15) }))
+    Message::Notice(Notice::Sync(Sync {
+        session,
+        member: String::new(),
+        cursor,
+        state,
+        missed: Some(0),
+        beat: secs(15),
+    }))
 }
 
 fn close(reason: Reason, retry_after_ms: Option<u64>) -> Message {

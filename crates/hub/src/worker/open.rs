@@ -18,7 +18,8 @@ use crate::session::{Entry, Live};
 use crate::stream::Stream;
 use crate::tally::Debt;
 use crate::way::{Shape, Way};
-use crate::worker::state::{Course, Place, State, Subscriber};
+use crate::why::lost_at_start;
+use crate::worker::state::{Course, Place, State, Subscriber, given};
 use crate::worker::{Hub, Wish};
 
 /// A subscriber whose connection a carrier owns.
@@ -152,8 +153,13 @@ impl State {
             return Ok(false);
         }
         self.shared.admit()?;
-        local.feed.enter(subscriber.way);
         (call.rested_at, call.sync) = (None, None);
+        local.feed.enter(subscriber.way);
+        if local.standing(subscriber.place) != start.offset {
+            let now = self.shared.now();
+            self.shared.given(subscriber.session, given(local, subscriber, now));
+            subscriber.began = (start.offset, now);
+        }
         (subscriber.place, subscriber.course) = (Place::Behind(start.offset), Course::Resumed);
         self.nudge_up_to(key, seen);
         Ok(true)
@@ -187,6 +193,11 @@ impl State {
             beat_secs,
         };
         let audience = local.audiences.enter(&interest.rooms.clone().unwrap_or_default());
+        if let (After::Cursor(cursor), StartState::Reset { missed: Some(_) }) = (wish.after, start.state) {
+            lost_at_start(cursor.offset, start.offset)
+                .into_iter()
+                .for_each(|gap| self.shared.told(session, gap));
+        }
         let shape = Shape::of(wish.way, wish.is_chunked);
         let out = out(shape, sync, self);
         let seat = self.locals[index].sit(audience, key.index);
@@ -206,6 +217,7 @@ impl State {
             interest,
             place: Place::Behind(start.offset),
             course,
+            began: (start.offset, entry.now),
             debt: Debt::UNCOUNTED,
             pace,
             is_waiting: false,

@@ -158,7 +158,15 @@ impl State {
     /// Counts what was found and has been handed over whole.
     fn settle(&mut self, key: Key, found: &Found, delivered: usize) {
         let fate = Fate { delivered: delivered as u64, skipped: found.skipped, conflated: found.conflated };
+        self.remember_gaps(key, &found.read.gaps);
         self.count_fate(key, found, fate);
+    }
+
+    fn remember_gaps(&self, key: Key, gaps: &[Gap]) {
+        let Some(subscriber) = self.subscribers.get(key.index) else { return };
+        for gap in gaps {
+            self.shared.told(subscriber.session, Gap { reason: reason_of(subscriber, gap), ..*gap });
+        }
     }
 
     /// Counts what was found and has been handed over in part. What fell away for good was told with it, or is found to
@@ -167,7 +175,8 @@ impl State {
         let Some(subscriber) = self.subscribers.get(key.index) else { return };
         let local = &self.locals[subscriber.feed];
         let mut fate = Fate { delivered: stop.events as u64, ..Fate::default() };
-        let told = found.read.gaps.iter().take(stop.gaps);
+        let told = &found.read.gaps[..stop.gaps];
+        self.remember_gaps(key, told);
         local.feed.with_log(|log| {
             for gap in told {
                 let own = log.count(Offset(gap.from.0 - 1), gap.to, &subscriber.interest);
@@ -370,12 +379,15 @@ fn stop_of_parts(parts: &[Part], mut written: usize, after: Offset) -> StopOfPar
 }
 
 fn gap_notice(local: &Local, subscriber: &Subscriber, gap: &Gap) -> Notice {
-    // Whoever was live and finds its events gone was slower than the history is long.
-    let reason = match gap.reason {
+    Notice::Gap { from: gap.from, to: local.cursor(gap.to), reason: reason_of(subscriber, gap) }
+}
+
+/// Whoever was live and finds its events gone was slower than the history is long.
+fn reason_of(subscriber: &Subscriber, gap: &Gap) -> GapReason {
+    match gap.reason {
         GapReason::Expired if subscriber.course == Course::Live => GapReason::Slow,
         reason => reason,
-    };
-    Notice::Gap { from: gap.from, to: local.cursor(gap.to), reason }
+    }
 }
 
 fn is_reset(sync: &tricast_wire::notice::Sync) -> bool {

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tricast_feed::{AudienceKey, Audiences, Cursor, Interest, Member, Namespace, Offset, Reason, SessionId};
+use tricast_feed::{
+    AudienceKey, Audiences, Cursor, Interest, Member, Millis, Namespace, Offset, Reason, SessionId,
+};
 use tricast_wire::notice::{Close, Notice};
 use tricast_wire::{Fault, sse, ws};
 
+use crate::ask::Ask;
 use crate::carrier::{Carrier, Seat};
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
@@ -20,6 +23,7 @@ use crate::out::{Line, Out, Pipe, short};
 use crate::pace::{Pace, Queue};
 use crate::tally::{Debt, Tally};
 use crate::way::Shape;
+use crate::why::Stretch;
 use crate::{Shared, Way};
 
 /// Where a subscriber stands.
@@ -58,6 +62,8 @@ pub(crate) struct Subscriber {
     pub(crate) interest: Interest,
     pub(crate) place: Place,
     pub(crate) course: Course,
+    /// Where and when it began.
+    pub(crate) began: (Offset, Millis),
     /// What it is owed and does not have yet.
     pub(crate) debt: Debt,
     /// How often it wants to be served, if less than always.
@@ -225,7 +231,8 @@ impl State {
         {
             local.by_member.remove(&member);
         }
-        self.shared.detach(gone.session, key);
+        let given = given(local, &gone, self.shared.now());
+        self.shared.detach(gone.session, key, given);
         if !matches!(&gone.out, Out::Call(call) if call.rests()) {
             local.feed.leave(gone.way);
             self.shared.dismiss();
@@ -287,9 +294,13 @@ impl State {
         match order {
             Order::End(key, reason) => self.end(key, &Close::new(reason, reason.title())),
             Order::Rooms(key, interest) => self.change_rooms(key, interest),
-            Order::Balance(namespace, reply) => {
-                // Whoever asked may have gone.
-                let _ = reply.send(self.balance(&namespace));
+            Order::Ask(Ask::Balance(namespace, reply)) => {
+                reply.send(self.balance(&namespace)).ok();
+            }
+            Order::Ask(Ask::Given(key, reply)) => {
+                let now = self.shared.now();
+                let found = self.subscribers.get(key.index).filter(|found| found.serial == key.serial);
+                reply.send(found.map(|found| given(&self.locals[found.feed], found, now))).ok();
             }
             // The task that reads the mail starts it: it takes a while.
             Order::Drain => {}
@@ -373,6 +384,12 @@ impl State {
             }
         }
     }
+}
+
+/// What a subscriber was given so far.
+pub(crate) fn given(local: &Local, subscriber: &Subscriber, now: Millis) -> Stretch {
+    let (after, from) = subscriber.began;
+    Stretch { way: subscriber.way, after, upto: local.standing(subscriber.place).max(after), from, to: now }
 }
 
 /// How long the record of an answered poll waits for the next one, in seconds: a client that comes later is another one

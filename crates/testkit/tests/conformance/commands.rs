@@ -18,7 +18,7 @@ fn commands_are_answered() {
     assert_eq!(published, json!({"reply": 4, "ok": true, "events": [{"id": id}]}));
     let event = subscriber.event();
     assert_eq!((event.id, event.kind, event.key), (id, "t".to_owned(), Some("k".to_owned())));
-    assert_eq!((event.rooms, event.from.as_deref()), (vec!["b".to_owned()], Some(subscriber.session())));
+    assert_eq!((event.rooms, event.from.as_deref()), (vec!["b".to_owned()], Some(subscriber.member())));
 }
 
 #[test]

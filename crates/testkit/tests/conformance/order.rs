@@ -52,7 +52,7 @@ fn history_holds_the_bytes_that_were_delivered() {
     assert_eq!((events[0].kind.as_str(), events[0].key.as_deref()), ("order.shipped", Some("k\" \\")));
     assert_eq!(events[0].rooms, ["r", "s"]);
     assert_eq!(events[0].data, r#"{"b":1,"a":[1.10,-0]}"#);
-    assert_eq!(events[1].from.as_deref(), Some(subscriber.session()));
+    assert_eq!(events[1].from.as_deref(), Some(subscriber.member()));
     let page = server.get("/v1/feeds/default/events");
     for event in events {
         assert!(page.text().contains(&event.json), "{}", page.text());

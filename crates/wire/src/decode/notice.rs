@@ -27,6 +27,9 @@ pub enum Notice {
 pub struct Sync {
     /// The session, to be handed back on the next request.
     pub session: String,
+    /// The session's public name: others address it by this, and it is the `from` of what the session publishes in band.
+    #[serde(default)]
+    pub member: String,
     /// Everything after this cursor follows.
     #[serde(deserialize_with = "super::cursor")]
     pub cursor: Cursor,

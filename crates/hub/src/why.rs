@@ -1,0 +1,207 @@
+//! Why a session did, or did not, get an event.
+//!
+//! Each session keeps a short trail: from which offset to which it was served, by which transport and when, and the gaps
+//! that it was told. The trail is written when a connection ends and when a gap is told, never on the way of an event.
+
+use std::collections::VecDeque;
+
+use tricast_feed::{Addressing, Gap, GapReason, Interest, Millis, Offset};
+
+use crate::Way;
+
+/// What became of an event for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// There is no such session, or no longer.
+    NoSession,
+    /// The event is no longer retained, so that nobody knows whom it was for.
+    Expired,
+    /// It was addressed to another session alone.
+    NotAddressed,
+    /// Its publisher left this session out.
+    Excluded,
+    /// The session is in none of its rooms.
+    NeverJoined,
+    /// The session joined its room after this offset only.
+    JoinedAfter(Offset),
+    /// The session had no connection that began before the event; its first one began after this offset.
+    StartedAfter(Offset),
+    /// The session came with a cursor that was already past it: its client said that it had it.
+    Claimed,
+    /// It was told as a part of this gap.
+    Told(Gap),
+    /// It was handed over.
+    Delivered {
+        /// The transport.
+        way: Way,
+        /// Not before.
+        from: Millis,
+        /// Not after.
+        to: Millis,
+    },
+    /// It is still to come; the session stands here.
+    Pending {
+        /// The transport; none between two connections.
+        way: Option<Way>,
+        /// It has everything up to here.
+        stands: Offset,
+    },
+}
+
+/// A part of a session's life with one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) way: Way,
+    /// It was given everything after this,
+    pub(crate) after: Offset,
+    /// up to this,
+    pub(crate) upto: Offset,
+    /// between these two moments.
+    pub(crate) from: Millis,
+    pub(crate) to: Millis,
+}
+
+/// Connections that a session remembers.
+const STRETCHES_MAX: usize = 8;
+
+/// Gaps that a session remembers.
+const GAPS_MAX: usize = 32;
+
+/// What a session remembers of its past connections.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    stretches: VecDeque<Stretch>,
+    gaps: VecDeque<Gap>,
+}
+
+impl Trail {
+    /// A connection has ended. One that went on exactly where the last stopped, by the same transport, is one with it:
+    /// poll after poll.
+    pub(crate) fn end(&mut self, stretch: Stretch) {
+        match self.stretches.back_mut() {
+            Some(last) if last.way == stretch.way && last.upto == stretch.after => {
+                (last.upto, last.to) = (stretch.upto, stretch.to);
+            }
+            _ => {
+                self.stretches.push_back(stretch);
+                if self.stretches.len() > STRETCHES_MAX {
+                    self.stretches.pop_front();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn told(&mut self, gap: Gap) {
+        self.gaps.push_back(gap);
+        if self.gaps.len() > GAPS_MAX {
+            self.gaps.pop_front();
+        }
+    }
+}
+
+/// What the addressing says, before any connection is looked at.
+pub(crate) fn by_addressing(interest: &Interest, addressing: &Addressing, offset: Offset) -> Option<Why> {
+    if interest.covers(addressing, offset) {
+        return None;
+    }
+    if addressing.to.is_some() {
+        return Some(Why::NotAddressed);
+    }
+    if addressing.except.is_some() && addressing.except == interest.member {
+        return Some(Why::Excluded);
+    }
+    let late = interest.joined.iter().filter(|(room, _)| addressing.rooms.contains(room));
+    Some(late.map(|(_, since)| *since).min().map_or(Why::NeverJoined, Why::JoinedAfter))
+}
+
+/// What the connections say about an event that is the session's own. `live` is the one that it has now.
+pub(crate) fn by_trail(trail: Option<&Trail>, live: Option<Stretch>, offset: Offset) -> Why {
+    let gaps = trail.into_iter().flat_map(|trail| trail.gaps.iter());
+    if let Some(gap) = gaps.copied().find(|gap| (gap.from..=gap.to).contains(&offset)) {
+        return Why::Told(gap);
+    }
+    let stretches: Vec<Stretch> =
+        trail.into_iter().flat_map(|trail| trail.stretches.iter().copied()).chain(live).collect();
+    let held = |stretch: &&Stretch| stretch.after < offset && offset <= stretch.upto;
+    if let Some(Stretch { way, from, to, .. }) = stretches.iter().find(held) {
+        return Why::Delivered { way: *way, from: *from, to: *to };
+    }
+    let Some(first) = stretches.first() else { return Why::StartedAfter(offset) };
+    let stands = stretches.iter().map(|stretch| stretch.upto).max().unwrap_or_default();
+    if offset <= first.after {
+        Why::StartedAfter(first.after)
+    } else if offset > stands {
+        Why::Pending { way: live.map(|live| live.way), stands }
+    } else {
+        Why::Claimed
+    }
+}
+
+/// The gap that a start makes which could not be honoured.
+pub(crate) fn lost_at_start(cursor: Offset, start: Offset) -> Option<Gap> {
+    let reason = GapReason::Expired;
+    (cursor < start).then(|| Gap { from: cursor.next(), to: start, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use tricast_feed::{Member, Room, RoomSet};
+
+    use super::*;
+
+    fn stretch(way: Way, after: u64, upto: u64) -> Stretch {
+        Stretch { way, after: Offset(after), upto: Offset(upto), from: Millis(after), to: Millis(upto) }
+    }
+
+    #[test]
+    fn the_addressing_is_looked_at_first() {
+        let room = |name: &str| Room::new(name).unwrap();
+        let interest = Interest::of(Member(1), RoomSet::new(vec![room("a")]));
+        let interest = interest.changed(&[room("b")], &[], Offset(10));
+        let rooms = |names: &[&str]| Addressing {
+            rooms: RoomSet::new(names.iter().map(|name| room(name)).collect()),
+            ..Addressing::default()
+        };
+        let why = |addressing: &Addressing| by_addressing(&interest, addressing, Offset(5));
+        assert_eq!(why(&rooms(&["a"])), None);
+        assert_eq!(why(&rooms(&["b"])), Some(Why::JoinedAfter(Offset(10))));
+        assert_eq!(why(&rooms(&["c"])), Some(Why::NeverJoined));
+        let to = Addressing { to: Some(Member(2)), ..Addressing::default() };
+        assert_eq!(why(&to), Some(Why::NotAddressed));
+        let except = Addressing { except: Some(Member(1)), ..Addressing::default() };
+        assert_eq!(why(&except), Some(Why::Excluded));
+    }
+
+    #[test]
+    fn the_trail_tells_the_rest() {
+        let mut trail = Trail::default();
+        trail.end(stretch(Way::Poll, 5, 10));
+        trail.end(stretch(Way::Poll, 10, 12));
+        assert_eq!(trail.stretches.len(), 1, "poll after poll");
+        trail.end(stretch(Way::Sse, 15, 20));
+        let gap = Gap { from: Offset(17), to: Offset(18), reason: GapReason::Slow };
+        trail.told(gap);
+        let live = Some(stretch(Way::Ws, 20, 25));
+        let why = |offset| by_trail(Some(&trail), live, Offset(offset));
+        let delivered = |way, from, to| Why::Delivered { way, from: Millis(from), to: Millis(to) };
+        assert_eq!(why(5), Why::StartedAfter(Offset(5)));
+        assert_eq!(why(11), delivered(Way::Poll, 5, 12));
+        assert_eq!(why(14), Why::Claimed);
+        assert_eq!(why(16), delivered(Way::Sse, 15, 20));
+        assert_eq!(why(18), Why::Told(gap));
+        assert_eq!(why(21), delivered(Way::Ws, 20, 25));
+        assert_eq!(why(26), Why::Pending { way: Some(Way::Ws), stands: Offset(25) });
+        let alone = by_trail(Some(&trail), None, Offset(26));
+        assert_eq!(alone, Why::Pending { way: None, stands: Offset(20) });
+    }
+
+    #[test]
+    fn a_trail_has_an_end() {
+        let mut trail = Trail::default();
+        for place in 0..100 {
+            trail.end(stretch(Way::Sse, place * 10, place * 10 + 5));
+            trail.told(Gap { from: Offset(place), to: Offset(place), reason: GapReason::Slow });
+        }
+        assert_eq!((trail.stretches.len(), trail.gaps.len()), (STRETCHES_MAX, GAPS_MAX));
+    }
+}
