@@ -1,6 +1,6 @@
 //! What a server reads: publish bodies, commands, frames, the text of cursors and sessions, queries, heads.
 
-use tricast_feed::{Draft, Epoch, Millis, Offset, SessionId};
+use tricast_feed::{Draft, Epoch, Member, Millis, Offset};
 use tricast_wire::command::{self, Op};
 use tricast_wire::decode::{EventMsg, Message, SseDecoder, SseItem};
 use tricast_wire::event::Prepared;
@@ -53,11 +53,11 @@ fn serde_of<E: std::fmt::Debug>(message: &Result<Message, E>) -> EventMsg {
 
 pub(crate) fn command(input: &[u8]) {
     let Some(text) = as_text(input) else { return };
-    let command = command::parse(text, LIMITS, SessionId(9));
+    let command = command::parse(text, LIMITS, Member(9));
     let reference = command.reference.as_deref();
     let reply = match &command.op {
         Ok(Op::Publish(publish)) => {
-            assert_eq!(publish.draft.from, Some(SessionId(9)), "in band, an event names its session");
+            assert_eq!(publish.draft.from, Some(Member(9)), "in band, an event names its session");
             whole_on_every_way(&publish.draft);
             command::reply_ok(reference, "")
         }
