@@ -133,9 +133,8 @@ impl Sessions {
         namespace: &Namespace,
         member: Member,
     ) -> Option<(SessionId, Interest, Option<Live>)> {
-        let is_it = |session: &&Box<Session>| {
-            session.interest.member == Some(member) && session.namespace == *namespace
-        };
+        let is_it =
+            |session: &Session| session.interest.member == Some(member) && session.namespace == *namespace;
         let (id, session) = self.by_id.iter().find(|(_, session)| is_it(session))?;
         Some((*id, session.interest.clone(), session.live.clone()))
     }

@@ -284,6 +284,7 @@ impl State {
             Out::Call(call) if call.sync.is_none() && joined.count() <= call.events_max as usize => {
                 self.carrier.answer(call.seat, joined.get(subscriber.shape));
                 subscriber.debt.settle(fate, tally);
+                subscriber.place = Place::Live;
                 self.rest(key);
                 return joined.count();
             }
