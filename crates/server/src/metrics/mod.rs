@@ -51,7 +51,7 @@ impl FromRequest for House {
 /// `GET /metrics`.
 pub(crate) async fn metrics(request: HttpRequest, ctx: Ctx, house: House) -> Result<HttpResponse, Refusal> {
     Query::read(&request, &[])?;
-    let sample = Sample::take(ctx.hub.shared(), &house);
+    let sample = Sample::take(ctx.hub.shared(), &house).await;
     let is_open = takes_open_metrics(&request);
     // A hundred thousand namespaces are tens of megabytes of text: that is no work for a thread that serves streams.
     let text = web::block(move || {

@@ -9,12 +9,12 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tricast_feed::Namespace;
-use tricast_hub::{FeedState, Way};
+use tricast_hub::{FeedState, Tally, Way};
 
 use crate::metrics::sample::Sample;
 
 /// Bytes that a namespace takes in the text, about.
-const BYTES_OF_A_NAMESPACE: usize = 700;
+const BYTES_OF_A_NAMESPACE: usize = 2500;
 
 /// Writes the sample down.
 ///
@@ -32,6 +32,7 @@ impl Collector for Sample {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         self.namespaces(&mut page)?;
+        self.balance(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -58,9 +59,26 @@ impl Sample {
         page.gauge("subscribers", "Open streams and parked polls", None, subscribers)
     }
 
+    /// Owed is what the others come to; [`tricast_hub::Tally`] says what each of them is.
+    fn balance(&self, page: &mut Page<'_>) -> fmt::Result {
+        let of_each = |count: fn(&Tally) -> u64| {
+            let balances = self.feeds.iter().zip(&self.balances);
+            balances.flat_map(move |((name, _), balance)| {
+                Way::ALL.map(|way| (of_namespace_and_way(name, way), count(balance.of(way))))
+            })
+        };
+        page.counter("owed", "Events times their audience", of_each(|tally| tally.owed))?;
+        page.counter("deliveries", "Events handed to subscribers", of_each(|tally| tally.delivered))?;
+        page.counter("skipped", "Events told as a gap", of_each(|tally| tally.skipped))?;
+        page.counter("conflated", "Events that newer ones came for", of_each(|tally| tally.conflated))?;
+        page.counter("returned", "Events left to the resume of a session", of_each(|tally| tally.returned))?;
+        page.gauge("pending", "Events not delivered yet", None, of_each(|tally| tally.pending))?;
+        let faults = self.feeds.iter().zip(&self.balances);
+        let faults = faults.map(|((name, _), balance)| (of_namespace(name), balance.fault()));
+        page.gauge("balance_imbalance", "Events lost or doubled: must be 0", None, faults)
+    }
+
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
-        let deliveries = ConstCounter::new(self.deliveries);
-        page.alone("deliveries", "Events handed to subscribers since the start", None, &deliveries)?;
         let mut gauge = |name, help, value| page.alone(name, help, None, &ConstGauge::new(signed(value)));
         gauge("sessions", "Sessions, those without a subscriber too", self.sessions as u64)?;
         gauge("connections", "Connections that are open", self.connections as u64)?;
@@ -143,6 +161,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use tricast_feed::{Cursor, Epoch, Offset};
+    use tricast_hub::Balance;
 
     use super::*;
 
@@ -155,10 +174,21 @@ pub(super) mod tests {
             bytes: 300,
             subscribers,
         };
+        let tally = |by: u64| Tally {
+            owed: 15 * by,
+            delivered: by,
+            replayed: by,
+            skipped: 2 * by,
+            conflated: 3 * by,
+            returned: 4 * by,
+            pending: 5 * by,
+            imbalance: 0,
+        };
+        let balance = |by| Balance { published: 7, ways: [Tally::default(), tally(by), tally(10 * by)] };
         let name = |name| Namespace::new(name).unwrap();
         Sample {
             feeds: vec![(name("chat"), state(7, [1, 2, 3])), (name("default"), state(0, [0, 0, 0]))],
-            deliveries: 40,
+            balances: vec![balance(4), balance(0)],
             sessions: 6,
             connections: 5,
             connections_max: 100,
@@ -169,7 +199,7 @@ pub(super) mod tests {
 
     #[test]
     fn golden_page() {
-        let expected = concat!(
+        let namespaces = concat!(
             "# HELP tricast_events_published Events published since the start\n",
             "# TYPE tricast_events_published counter\n",
             "tricast_events_published_total{namespace=\"chat\"} 7\n",
@@ -191,9 +221,8 @@ pub(super) mod tests {
             "tricast_subscribers{namespace=\"default\",transport=\"poll\"} 0\n",
             "tricast_subscribers{namespace=\"default\",transport=\"sse\"} 0\n",
             "tricast_subscribers{namespace=\"default\",transport=\"ws\"} 0\n",
-            "# HELP tricast_deliveries Events handed to subscribers since the start\n",
-            "# TYPE tricast_deliveries counter\n",
-            "tricast_deliveries_total 40\n",
+        );
+        let process = concat!(
             "# HELP tricast_sessions Sessions, those without a subscriber too\n",
             "# TYPE tricast_sessions gauge\n",
             "tricast_sessions 6\n",
@@ -214,11 +243,55 @@ pub(super) mod tests {
             "# TYPE tricast_build info\n",
         );
         let text = text(sample()).unwrap();
-        let (page, rest) = text.split_at(expected.len().min(text.len()));
-        assert_eq!(page, expected);
+        let (begin, rest) = text.split_at(namespaces.len().min(text.len()));
+        assert_eq!(begin, namespaces);
+        let (balance, rest) = rest.split_at(rest.find("# HELP tricast_sessions").unwrap());
+        check_balance(balance);
+        let (middle, rest) = rest.split_at(process.len().min(rest.len()));
+        assert_eq!(middle, process);
         assert_eq!(
             rest,
             format!("tricast_build_info{{version=\"{}\"}} 1\n# EOF\n", env!("CARGO_PKG_VERSION"))
         );
+    }
+
+    /// Every part of the balance by namespace and transport.
+    fn check_balance(text: &str) {
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let mut expected = Vec::new();
+        let parts = [
+            ("owed_total", 15),
+            ("deliveries_total", 1),
+            ("skipped_total", 2),
+            ("conflated_total", 3),
+            ("returned_total", 4),
+            ("pending", 5),
+        ];
+        for (part, share) in parts {
+            for (namespace, by) in [("chat", 4), ("default", 0)] {
+                for (way, times) in [("poll", 0), ("sse", 1), ("ws", 10)] {
+                    let value = share * by * times;
+                    expected.push(format!(
+                        "tricast_{part}{{namespace=\"{namespace}\",transport=\"{way}\"}} {value}"
+                    ));
+                }
+            }
+        }
+        expected.push("tricast_balance_imbalance{namespace=\"chat\"} 0".to_owned());
+        expected.push("tricast_balance_imbalance{namespace=\"default\"} 0".to_owned());
+        assert_eq!(samples, expected);
+    }
+
+    /// What does not add up is told, whoever counted it; a worker that is silent takes no other figure along.
+    #[test]
+    fn a_fault_is_shown_and_silence_is_not_zero() {
+        let mut sample = sample();
+        sample.balances[0].ways[1].delivered -= 3;
+        sample.balances[0].ways[2].imbalance += 4;
+        let page = text(sample).unwrap();
+        assert!(page.contains("tricast_balance_imbalance{namespace=\"chat\"} 7\n"), "{page}");
+        let silent = text(Sample { balances: Vec::new(), ..self::sample() }).unwrap();
+        assert!(!silent.contains("imbalance") && !silent.contains("deliveries"), "{silent}");
+        assert!(silent.contains("tricast_subscribers{") && silent.ends_with("# EOF\n"));
     }
 }

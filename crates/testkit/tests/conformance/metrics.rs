@@ -33,13 +33,16 @@ fn a_subscriber_is_counted_by_its_transport(lane: Lane) {
         assert_eq!(subscriber.event().data, n.to_string());
     }
     // A worker counts at the end of its pass, when the client may already have what it counts.
-    eventually("deliveries are counted", || value(&scrape(&server), "tricast_deliveries_total") == 3.0);
+    let deliveries = format!("tricast_deliveries_total{{namespace=\"orders\",transport=\"{lane}\"}}");
+    eventually("deliveries are counted", || value(&scrape(&server), &deliveries) == 3.0);
     let after = scrape(&server);
     assert_eq!(value(&after, "tricast_events_published_total{namespace=\"orders\"}"), 3.0);
     assert_eq!(value(&after, "tricast_events_published_total{namespace=\"default\"}"), 0.0);
     assert_eq!(value(&after, "tricast_history_events{namespace=\"orders\"}"), 2.0, "what is retained");
     assert!(value(&after, "tricast_history_size_bytes{namespace=\"orders\"}") > 0.0);
     assert_eq!(value(&after, "tricast_sessions"), 1.0);
+    assert_eq!(value(&after, "tricast_balance_imbalance{namespace=\"orders\"}"), 0.0);
+    assert_eq!(value(&after, &deliveries.replace("orders", "default")), 0.0);
     assert!(value(&after, "tricast_connections") >= 1.0);
     assert!(value(&after, "tricast_uptime_seconds") >= value(&before, "tricast_uptime_seconds"));
     for other in Lane::ALL.iter().filter(|other| **other != lane) {
