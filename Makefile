@@ -2,8 +2,9 @@
 
 PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
+SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc fuzz setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +59,11 @@ bench-soak: ## 15,000 subscribers that come and go for ten minutes
 
 report: ## Renders the newest run's report again
 	cargo run --release --package tricast-cli -- lab report target/tricast/runs/latest
+
+soak: ## The random schedules SOAK (20) times as often as in the tests
+	TRICAST_SOAK=$(SOAK) cargo test --package tricast-feed --test model
+	TRICAST_SOAK=$(SOAK) cargo test --package tricast-hub --test schedule
+	TRICAST_SOAK=$(SOAK) cargo test --package tricast-testkit --test guarantee
 
 fuzz: ## Every decoder under libFuzzer, FUZZ_SECS (60) seconds each (after `cargo install cargo-fuzz`, with a nightly compiler)
 	.ci/fuzz $(FUZZ_SECS)

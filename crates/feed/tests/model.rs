@@ -223,8 +223,13 @@ impl World {
     }
 }
 
+/// How many times as many cases as in the normal run.
+fn soak() -> u32 {
+    std::env::var("TRICAST_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000 * soak(), ..ProptestConfig::default() })]
 
     #[test]
     fn every_interleaving_gives_what_the_model_gives(

@@ -1,275 +1,404 @@
-//! The hub against a plain model: any schedule of publish, subscribe, read, join, leave and drop gives every session
-//! what the model gives, on a real worker with its tasks, without a socket.
+//! The hub against a plain model: any schedule of publish, subscribe, read, join, leave, cut, return and expiry gives
+//! every session what it must be given and tells it the rest, on a real worker with its tasks, without a socket.
+//!
+//! Time is virtual. A seed that fails is kept in `schedule.proptest-regressions`. `TRICAST_SOAK=20` runs twenty times as many schedules; see `make soak`.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use tricast_feed::{
-    Addressing, After, Cursor, Draft, EventType, Millis, Namespace, Offset, Retention, Room, RoomSet,
-    SessionId,
+    Addressing, After, Cursor, Draft, Epoch, EventType, Millis, Namespace, Offset, Retention, Room, RoomSet,
 };
-use tricast_hub::{Batch, Feeds, Hub, Limits, MemoryEngine, Shared, Stream, Way, Wish, system_now};
-use tricast_wire::text::member_of;
+use tricast_hub::{Batch, Feed, Feeds, Hub, Limits, MemoryEngine, Shared, Stream, Way, Wish};
+use tricast_wire::decode::{Message, Notice, SseDecoder, SseItem, SyncState};
+use tricast_wire::text::{parse_cursor, parse_session, session as session_text};
+
+#[expect(dead_code, reason = "the tests over sockets use more of it")]
+#[path = "../../testkit/tests/guarantee/verdict.rs"]
+mod verdict;
+
+use verdict::{Asked, Life, Published, Told, Verdict, Witness};
 
 const ROOMS: [&str; 3] = ["a", "b", "c"];
 
+/// A worker has had its turn for everything when a client has looked so often and found nothing.
+const QUIET: usize = 20;
+
+/// How long a session outlives its stream.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Where a client goes on.
+#[derive(Debug, Clone)]
+enum Place {
+    /// Where it stands.
+    Own,
+    /// Somewhere before, by so many parts of 255.
+    Before(u8),
+    Tip,
+    Earliest,
+    /// Further than anything was published.
+    Future,
+    /// In a numbering that is not this one.
+    Foreign,
+}
+
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { room: Option<usize>, except: Option<usize>, to: Option<usize>, count: usize },
-    Open { way: u8, room: Option<usize>, from_start: bool },
+    Publish { rooms: u8, except: Option<usize>, to: Option<usize>, count: usize },
+    Open { way: u8, rooms: u8, place: Place },
     Take { client: usize, pieces: usize },
     Join { client: usize, room: usize },
     Leave { client: usize, room: usize },
-    Reopen { client: usize, way: u8 },
+    Reopen { client: usize, way: u8, place: Place, rooms: Option<u8>, is_named: bool },
+    Cut { client: usize },
+    Wait { secs: u64 },
     Breathe,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let room = || proptest::option::of(0..ROOMS.len());
-    let client = || 0_usize..6;
+fn place() -> impl Strategy<Value = Place> {
     prop_oneof![
-        6 => (room(), proptest::option::weighted(0.2, client()), proptest::option::weighted(0.1, client()), 1_usize..4)
-            .prop_map(|(room, except, to, count)| Step::Publish { room, except, to, count }),
-        3 => (0_u8..3, room(), any::<bool>()).prop_map(|(way, room, from_start)| Step::Open { way, room, from_start }),
-        5 => (client(), 1_usize..4).prop_map(|(client, pieces)| Step::Take { client, pieces }),
-        1 => (client(), 0..ROOMS.len()).prop_map(|(client, room)| Step::Join { client, room }),
-        1 => (client(), 0..ROOMS.len()).prop_map(|(client, room)| Step::Leave { client, room }),
-        2 => (client(), 0_u8..3).prop_map(|(client, way)| Step::Reopen { client, way }),
-        4 => Just(Step::Breathe),
+        6 => Just(Place::Own),
+        3 => any::<u8>().prop_map(Place::Before),
+        1 => Just(Place::Tip),
+        1 => Just(Place::Earliest),
+        1 => Just(Place::Future),
+        1 => Just(Place::Foreign),
     ]
 }
 
-fn room(index: usize) -> Room {
-    Room::new(ROOMS[index]).unwrap()
+fn step() -> impl Strategy<Value = Step> {
+    let client = || 0_usize..6;
+    let rooms = || 0_u8..8;
+    let some = |weight| proptest::option::weighted(weight, client());
+    prop_oneof![
+        8 => (rooms(), some(0.2), some(0.1), 1_usize..5)
+            .prop_map(|(rooms, except, to, count)| Step::Publish { rooms, except, to, count }),
+        3 => (0_u8..3, rooms(), place()).prop_map(|(way, rooms, place)| Step::Open { way, rooms, place }),
+        5 => (client(), 1_usize..4).prop_map(|(client, pieces)| Step::Take { client, pieces }),
+        1 => (client(), 0..ROOMS.len()).prop_map(|(client, room)| Step::Join { client, room }),
+        1 => (client(), 0..ROOMS.len()).prop_map(|(client, room)| Step::Leave { client, room }),
+        3 => (client(), 0_u8..3, place(), proptest::option::weighted(0.3, rooms()), proptest::bool::weighted(0.8))
+            .prop_map(|(client, way, place, rooms, is_named)| Step::Reopen { client, way, place, rooms, is_named }),
+        1 => client().prop_map(|client| Step::Cut { client }),
+        1 => prop_oneof![3 => 1_u64..4, 1 => Just(35)].prop_map(|secs| Step::Wait { secs }),
+        4 => Just(Step::Breathe),
+    ]
 }
 
 fn namespace() -> Namespace {
     Namespace::new("default").unwrap()
 }
 
-/// One client: what it was given, and what the model says it should have been given.
+/// The rooms of a mask.
+fn numbers(mask: u8) -> BTreeSet<usize> {
+    (0..ROOMS.len()).filter(|room| mask & (1 << room) != 0).collect()
+}
+
+fn room_set(numbers: impl IntoIterator<Item = usize>) -> RoomSet {
+    RoomSet::new(numbers.into_iter().map(|room| Room::new(ROOMS[room]).unwrap()).collect())
+}
+
+thread_local! {
+    /// The hub's clock, in milliseconds.
+    static NOW: Cell<u64> = const { Cell::new(1_000_000) };
+}
+
+fn now() -> Millis {
+    Millis(NOW.get())
+}
+
+/// One client: its stream, what has come of it and is not read, and what it must be given.
 struct Client {
     way: Way,
     stream: Option<Stream>,
-    session: SessionId,
-    cursor: u64,
-    got: Vec<u64>,
-    due: Vec<u64>,
-    rooms: Vec<usize>,
-    text: Vec<u8>,
+    decoder: SseDecoder,
+    witness: Witness,
+    /// When its last stream went, where it has none.
+    gone_at: u64,
 }
 
 struct World {
     shared: Arc<Shared>,
     hub: Hub,
+    feed: Arc<Feed>,
+    life: Life,
     clients: Vec<Client>,
-    last: u64,
 }
 
 impl World {
-    fn new() -> Self {
-        let retention = Retention { events_max: 100_000, ..Retention::default() };
+    fn new(retention: Retention) -> Self {
         let feeds = Feeds::new(&[(namespace(), retention.into())], retention.into(), false, 10);
-        let limits = Limits { read_bytes_max: 400, pass_events_max: 3, beat_secs: 3600, ..Limits::default() };
+        let limits = Limits {
+            read_bytes_max: 400,
+            pass_events_max: 3,
+            beat_secs: 7,
+            stall_secs: 1_000_000,
+            grace: GRACE,
+            ..Limits::default()
+        };
         let engine = Arc::new(MemoryEngine::new(Millis(1000), 10));
-        let shared = Shared::new(feeds, engine, limits, system_now);
+        let shared = Shared::new(feeds, engine, limits, now);
         let hub = Hub::start(&shared);
-        Self { shared, hub, clients: Vec::new(), last: 0 }
+        let feed = shared.feeds.find(&namespace()).unwrap();
+        let life = Life { epoch: feed.epoch().to_string(), log: Vec::new() };
+        Self { shared, hub, feed, life, clients: Vec::new() }
     }
 
     async fn apply(&mut self, step: &Step) {
         let count = self.clients.len().max(1);
-        match *step {
-            Step::Publish { room, except, to, count } => self.publish(room, except, to, count).await,
-            Step::Open { way, room, from_start } if self.clients.len() < 6 => {
-                self.open(way, room, from_start);
+        match step {
+            Step::Publish { rooms, except, to, count } => self.publish(*rooms, *except, *to, *count).await,
+            Step::Open { way, rooms, place } if self.clients.len() < 6 => {
+                let (decoder, witness) = (SseDecoder::new(1 << 20), Witness::default());
+                self.clients.push(Client { way: Way::Ws, stream: None, decoder, witness, gone_at: 0 });
+                self.open(self.clients.len() - 1, *way, place, &numbers(*rooms), false);
             }
-            Step::Take { client, pieces } => self.take(client % count, pieces).await,
-            Step::Join { client, room } => self.change(client % count, Some(room), None).await,
-            Step::Leave { client, room } => self.change(client % count, None, Some(room)).await,
-            Step::Reopen { client, way } => self.reopen(client % count, way),
             Step::Open { .. } => {}
+            Step::Take { client, pieces } => self.take(client % count, *pieces),
+            Step::Join { client, room } => self.join(client % count, *room),
+            Step::Leave { client, room } => self.leave(client % count, *room),
+            Step::Reopen { client, way, place, rooms, is_named } => {
+                if let Some(known) = self.clients.get(client % count) {
+                    let own = known.witness.rooms.keys().copied().collect();
+                    let rooms = rooms.map_or(own, numbers);
+                    self.open(client % count, *way, place, &rooms, *is_named);
+                }
+            }
+            Step::Cut { client } => self.cut(client % count),
+            Step::Wait { secs } => self.wait(*secs).await,
             Step::Breathe => breathe().await,
         }
     }
 
-    async fn publish(
-        &mut self,
-        to_room: Option<usize>,
-        except: Option<usize>,
-        to: Option<usize>,
-        count: usize,
-    ) {
+    async fn publish(&mut self, rooms: u8, except: Option<usize>, to: Option<usize>, count: usize) {
         let session = |client: Option<usize>| {
-            client.and_then(|client| self.clients.get(client)).map(|c| member_of(c.session))
+            client.and_then(|client| self.clients.get(client)).map(|client| client.witness.session.clone())
         };
-        let (except, to) = (session(except), session(to));
-        let rooms = if to.is_some() { vec![] } else { to_room.into_iter().map(room).collect() };
-        let except = if to.is_some() { None } else { except };
-        let addressing = Addressing { rooms: RoomSet::new(rooms), except, to };
-        let draft = Draft {
-            kind: EventType::message(),
-            addressing,
-            key: None,
-            from: None,
-            data: Bytes::from_static(b"\"0123456789\""),
-        };
+        let to = session(to);
+        let except = session(except).filter(|_| to.is_none());
+        let rooms: Vec<usize> = if to.is_some() { vec![] } else { numbers(rooms).into_iter().collect() };
+        let id = |name: &Option<String>| name.as_ref().map(|name| parse_session(name).unwrap());
+        let addressing =
+            Addressing { rooms: room_set(rooms.iter().copied()), except: id(&except), to: id(&to) };
+        let data = Bytes::from_static(b"\"0123456789\"");
+        let draft = Draft { kind: EventType::message(), addressing, key: None, from: None, data };
         let batch = Batch { drafts: vec![draft; count], idempotency: None };
         let appended = self.shared.publish(&namespace(), batch).await.unwrap();
-        assert_eq!(appended.first.0, self.last + 1);
-        for offset in self.last + 1..=self.last + count as u64 {
-            for client in &mut self.clients {
-                let member = member_of(client.session);
-                let for_all = to.is_none() && except != Some(member);
-                let in_room = to_room.is_none_or(|room| client.rooms.contains(&room));
-                if to == Some(member) || (for_all && in_room) {
-                    client.due.push(offset);
-                }
+        assert_eq!(appended.first.0, self.life.last() + 1, "without a hole");
+        for _ in 0..count {
+            let event = Published { rooms: rooms.clone(), except: except.clone(), to: to.clone() };
+            let offset = self.life.last() + 1;
+            for client in self.clients.iter_mut().filter(|client| client.stream.is_some()) {
+                client.witness.published(offset, &event);
+            }
+            self.life.log.push(event);
+        }
+    }
+
+    fn first(&self) -> u64 {
+        self.feed.state().first.0
+    }
+
+    fn asked(&self, client: usize, place: &Place) -> Asked {
+        let witness = &self.clients[client].witness;
+        let at = |offset| Asked::Cursor { epoch: self.life.epoch.clone(), offset };
+        match place {
+            Place::Own => at(witness.upto),
+            Place::Before(part) => at(witness.upto * u64::from(*part) / 255),
+            Place::Tip => Asked::Tip,
+            Place::Earliest => Asked::Earliest,
+            Place::Future => at(self.life.last() + 7),
+            Place::Foreign => {
+                Asked::Cursor { epoch: Epoch::from_random(1).to_string(), offset: witness.upto }
             }
         }
-        self.last += count as u64;
     }
 
-    fn open(&mut self, way: u8, in_room: Option<usize>, from_start: bool) {
-        let rooms: Vec<usize> = in_room.into_iter().collect();
-        // A start in the past would need the model of all that was published: it is the log's own test. Here the
-        // start is the tip, asked for by name or by its cursor.
-        let feed = self.shared.feeds.find(&namespace()).unwrap();
-        let tip = Cursor { epoch: feed.epoch(), offset: Offset(self.last) };
-        let after = if from_start { After::Cursor(tip) } else { After::Tip };
-        let way = Way::ALL[way as usize];
-        let mut client = Client {
-            way,
-            stream: None,
-            session: SessionId(0),
-            cursor: self.last,
-            got: vec![],
-            due: vec![],
-            rooms,
-            text: vec![],
-        };
-        let rooms = Some(RoomSet::new(client.rooms.iter().copied().map(room).collect()));
+    /// Opens a client's stream, in place of one that it has. With its session, if that is to be named.
+    fn open(&mut self, client: usize, way: u8, place: &Place, rooms: &BTreeSet<usize>, is_named: bool) {
+        let (asked, first) = (self.asked(client, place), self.first());
+        let known = &mut self.clients[client];
+        let named = is_named.then(|| known.witness.session.clone());
+        let had_stream = known.stream.is_some();
+        known.way = if way == 0 { Way::Sse } else { Way::Ws };
         let wish = Wish {
             namespace: namespace(),
-            way: stream_way(way),
+            way: known.way,
             is_chunked: false,
-            after,
-            rooms,
-            session: None,
-            rate: None,
-            turn: None,
+            after: wish_after(&asked),
+            rooms: Some(room_set(rooms.iter().copied())),
+            session: named.as_ref().map(|name| parse_session(name).unwrap()),
             label: None,
         };
         let stream = self.hub.open(&wish).unwrap();
-        client.session = stream.session();
-        client.stream = Some(stream);
-        self.clients.push(client);
+        if let Some(named) = named {
+            let age = NOW.get() - known.gone_at;
+            let is_kept = session_text(stream.session()) == named;
+            assert!(
+                is_kept || (!had_stream && age > GRACE.as_millis() as u64),
+                "the session lives for its grace"
+            );
+        }
+        known.stream = Some(stream);
+        known.decoder = SseDecoder::new(1 << 20);
+        let told = first_told(known);
+        let verdict = known.witness.synced(&asked, &told, Some(rooms), &self.life, first);
+        verdict.unwrap_or_else(|wrong| panic!("client {client}: {wrong}"));
     }
 
-    /// The client is cut and comes back, perhaps by another way, with its session and its cursor.
-    fn reopen(&mut self, client: usize, way: u8) {
-        let Some(client) = self.clients.get_mut(client) else { return };
-        client.stream = None;
-        client.text.clear();
-        client.way = Way::ALL[way as usize];
-        let feed = self.shared.feeds.find(&namespace()).unwrap();
-        let after = After::Cursor(Cursor { epoch: feed.epoch(), offset: Offset(client.cursor) });
-        let session = Some(client.session);
-        let way = stream_way(client.way);
-        let wish = Wish {
-            namespace: namespace(),
-            way,
-            is_chunked: false,
-            after,
-            rooms: None,
-            session,
-            rate: None,
-            turn: None,
-            label: None,
-        };
-        let stream = self.hub.open(&wish).unwrap();
-        assert_eq!(stream.session(), client.session, "the session lives on");
-        client.stream = Some(stream);
-    }
-
-    /// Settles first, so that the model knows exactly what the client had before its rooms changed.
-    async fn change(&mut self, client: usize, join: Option<usize>, leave: Option<usize>) {
-        if self.clients.get(client).is_none() {
-            return;
-        }
-        if leave.is_some() {
-            self.drain(client).await;
-        }
-        let list = |index: Option<usize>| index.into_iter().map(room).collect::<Vec<_>>();
-        let session = self.clients[client].session;
-        self.shared.change_rooms(&namespace(), session, &list(join), &list(leave), 10).unwrap();
-        let rooms = &mut self.clients[client].rooms;
-        rooms.retain(|room| Some(*room) != leave);
-        if let Some(join) = join.filter(|join| !rooms.contains(join)) {
-            rooms.push(join);
+    fn cut(&mut self, client: usize) {
+        if let Some(client) = self.clients.get_mut(client)
+            && client.stream.take().is_some()
+        {
+            client.gone_at = NOW.get();
         }
     }
 
-    async fn take(&mut self, client: usize, pieces: usize) {
+    fn join(&mut self, client: usize, room: usize) {
+        let tip = self.life.last();
+        if self.change(client, &[room], &[]) {
+            self.clients[client].witness.joined(room, tip);
+        }
+    }
+
+    fn leave(&mut self, client: usize, room: usize) {
+        if self.change(client, &[], &[room]) {
+            self.clients[client].witness.left(room, &self.life);
+        }
+    }
+
+    /// False if the session is gone.
+    fn change(&self, client: usize, join: &[usize], leave: &[usize]) -> bool {
+        let Some(client) = self.clients.get(client) else { return false };
+        let list = |rooms: &[usize]| room_set(rooms.iter().copied()).iter().cloned().collect::<Vec<_>>();
+        let session = parse_session(&client.witness.session).unwrap();
+        let changed = self.shared.change_rooms(&namespace(), session, &list(join), &list(leave), 10);
+        let age = NOW.get() - client.gone_at;
+        let may_be_gone = client.stream.is_none() && age > GRACE.as_millis() as u64;
+        assert!(changed.is_ok() || may_be_gone, "a session that lives can be changed");
+        changed.is_ok()
+    }
+
+    fn take(&mut self, client: usize, pieces: usize) {
         for _ in 0..pieces {
-            if self.clients.get(client).is_none() || !self.take_piece(client).await {
+            if self.clients.get(client).is_none() || !self.take_piece(client) {
                 return;
             }
         }
     }
 
     /// Takes what the stream has ready. False if there is nothing.
-    async fn take_piece(&mut self, client: usize) -> bool {
-        let client = &mut self.clients[client];
-        let Some(stream) = &mut client.stream else { return false };
-        let Ok(Some(bytes)) = tokio::time::timeout(Duration::ZERO, stream.next()).await else { return false };
-        client.text.extend_from_slice(&bytes);
-        let text = String::from_utf8_lossy(&client.text).into_owned();
-        assert!(!text.contains("\"notice\":\"gap\""), "nothing is lost here: {text}");
-        for id in text.split("{\"id\":\"").skip(1) {
-            let offset = id.split(['-', '"']).nth(1).unwrap().parse().unwrap();
-            client.got.push(offset);
-            client.cursor = offset;
+    fn take_piece(&mut self, client: usize) -> bool {
+        let first = self.first();
+        let known = &mut self.clients[client];
+        let Some(messages) = piece(known) else { return false };
+        for message in messages {
+            let verdict = hear(&mut known.witness, &message, first);
+            verdict.unwrap_or_else(|wrong| panic!("client {client}, {:?}: {wrong}", known.way));
         }
-        client.text.clear();
         true
     }
 
-    async fn drain(&mut self, client: usize) {
-        for _ in 0..10_000 {
-            breathe().await;
-            if !self.take_piece(client).await {
-                return;
-            }
+    async fn wait(&mut self, secs: u64) {
+        for _ in 0..secs {
+            NOW.set(NOW.get() + 1000);
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        panic!("a stream has no end");
     }
 
-    /// The balance holds at any moment, and once all is read nothing is pending.
-    async fn check_balance(&self, pending: u64) {
-        let balance = self.shared.balance(&namespace()).await.unwrap();
-        assert_eq!(balance.fault(), 0, "{balance:?}");
-        let open: u64 = balance.ways.iter().map(|tally| tally.pending).sum();
-        assert_eq!(open, pending, "{balance:?}");
-    }
-
+    /// Everybody comes back and reads to the end.
     async fn settle(&mut self) {
         for client in 0..self.clients.len() {
-            self.drain(client).await;
-            let client = &self.clients[client];
-            assert_eq!(client.got, client.due, "{:?}", client.way);
+            if self.clients[client].stream.is_none() {
+                let rooms = self.clients[client].witness.rooms.keys().copied().collect();
+                self.open(client, 1, &Place::Own, &rooms, true);
+            }
+            let mut quiet = 0;
+            while quiet < QUIET {
+                breathe().await;
+                quiet = if self.take_piece(client) { 0 } else { quiet + 1 };
+            }
+            let verdict = self.clients[client].witness.settled();
+            verdict.unwrap_or_else(|wrong| panic!("client {client}: {wrong}"));
         }
     }
 }
 
-/// Polls are tested over sockets; here each client holds a stream.
-fn stream_way(way: Way) -> Way {
-    if way == Way::Poll { Way::Sse } else { way }
+fn wish_after(asked: &Asked) -> After {
+    match asked {
+        Asked::Tip => After::Tip,
+        Asked::Earliest => After::Earliest,
+        Asked::Cursor { epoch, offset } => After::Cursor(parse_cursor(&format!("{epoch}-{offset}")).unwrap()),
+    }
+}
+
+/// What a stream has ready, as messages.
+fn piece(client: &mut Client) -> Option<Vec<Message>> {
+    let bytes = client.stream.as_mut()?.next().now_or_never()??;
+    let mut messages = Vec::new();
+    if client.way == Way::Ws {
+        let mut rest = &bytes[..];
+        while let Some((payload, more)) = frame(rest) {
+            messages.extend(payload.map(|text| Message::from_ws(text).unwrap()));
+            rest = more;
+        }
+        assert!(rest.is_empty(), "a piece is whole frames");
+    } else {
+        let mut take = |item| match item {
+            SseItem::Event(event) => messages.push(Message::from_sse(&event).unwrap()),
+            SseItem::Retry(_) => {}
+        };
+        client.decoder.push(&bytes, &mut take).unwrap();
+    }
+    Some(messages)
+}
+
+/// The payload of a server's frame, if it is text, and what follows.
+fn frame(bytes: &[u8]) -> Option<(Option<&str>, &[u8])> {
+    let (head, short) = (*bytes.first()?, usize::from(*bytes.get(1)?));
+    let (start, len) = match short {
+        126 => (4, usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))),
+        127 => (10, usize::try_from(u64::from_be_bytes(bytes[2..10].try_into().unwrap())).unwrap()),
+        short => (2, short),
+    };
+    let (payload, rest) = bytes[start..].split_at(len);
+    Some(((head == 0x81).then(|| std::str::from_utf8(payload).unwrap()), rest))
+}
+
+/// The first thing that a stream tells.
+fn first_told(client: &mut Client) -> Told {
+    let messages = piece(client).expect("its first bytes are ready");
+    let [Message::Notice(Notice::Sync(sync))] = &messages[..] else { panic!("{messages:?}") };
+    let state = match sync.state {
+        SyncState::New => "new",
+        SyncState::Resumed => "resumed",
+        SyncState::Reset => "reset",
+    };
+    Told {
+        session: sync.session.clone(),
+        epoch: sync.cursor.epoch.to_string(),
+        offset: sync.cursor.offset.0,
+        state: state.to_owned(),
+        missed: sync.missed,
+    }
+}
+
+/// Holds a message against what must come.
+fn hear(witness: &mut Witness, message: &Message, first: u64) -> Verdict {
+    match message {
+        Message::Event(event) => witness.given(event.id.offset.0),
+        Message::Notice(Notice::Beat(beat)) => witness.passed(beat.cursor.offset.0),
+        Message::Notice(Notice::Gap(gap)) => witness.gap(gap.from, gap.to, gap.cursor.offset.0, first),
+        other => Err(format!("{other:?} came")),
+    }
 }
 
 /// Lets the worker read its mail.
@@ -280,30 +409,55 @@ async fn breathe() {
 }
 
 fn on_a_worker<F: Future>(work: impl FnOnce() -> F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async move { work().await })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+/// How many times as many cases as in the normal run.
+fn soak() -> u32 {
+    std::env::var("TRICAST_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
 
+fn run(retention: Retention, steps: &[Step]) {
+    on_a_worker(|| async {
+        let mut world = World::new(retention);
+        for step in steps {
+            world.apply(step).await;
+        }
+        world.settle().await;
+        world.clients.clear();
+        breathe().await;
+        assert_eq!(world.hub.subscribers(), 0, "everything is given back");
+        assert_eq!(world.shared.subscribers(), 0);
+    });
+}
+
+fn config() -> ProptestConfig {
+    let beside = FileFailurePersistence::WithSource("proptest-regressions");
+    let failure_persistence = Some(Box::new(beside) as Box<_>);
+    ProptestConfig { cases: 1000 * soak(), failure_persistence, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Where all of the history is kept, nobody is told of a loss.
     #[test]
     fn every_schedule_gives_what_the_model_gives(steps in proptest::collection::vec(step(), 1..80)) {
-        on_a_worker(|| async {
-            let mut world = World::new();
-            for step in &steps {
-                world.apply(step).await;
-                let balance = world.shared.balance(&namespace()).await.unwrap();
-                assert_eq!(balance.fault(), 0, "{balance:?}");
-            }
-            world.settle().await;
-            world.check_balance(0).await;
-            world.clients.clear();
-            breathe().await;
-            world.check_balance(0).await;
-            assert_eq!(world.hub.subscribers(), 0, "everything is given back");
-            assert_eq!(world.shared.subscribers(), 0);
-        });
+        run(Retention { events_max: 100_000, ..Retention::default() }, &steps);
+    }
+
+    /// Where little is kept, what is lost is told.
+    #[test]
+    fn what_a_short_history_loses_is_told(
+        events_max in 1_usize..12,
+        bytes_max in 400_usize..4000,
+        age_max in proptest::option::of(2_u64..60),
+        steps in proptest::collection::vec(step(), 1..100),
+    ) {
+        let age_max = age_max.map(|secs| Millis(secs * 1000));
+        run(Retention { events_max, bytes_max, age_max }, &steps);
     }
 }
 
@@ -311,7 +465,7 @@ proptest! {
 #[test]
 fn polls_are_answered() {
     on_a_worker(|| async {
-        let mut world = World::new();
+        let mut world = World::new(Retention::default());
         let wish = |after, session| Wish {
             namespace: namespace(),
             way: Way::Poll,
@@ -319,20 +473,17 @@ fn polls_are_answered() {
             after,
             rooms: None,
             session,
-            rate: None,
-            turn: None,
             label: None,
         };
         let empty = world.hub.poll(&wish(After::Tip, None), 10).unwrap().answer(Duration::ZERO).await;
         let text = String::from_utf8(empty.to_vec()).unwrap();
         assert!(text.starts_with("{\"sync\":{\"session\":\"s_") && text.contains("\"events\":[]"), "{text}");
         let session = text.split('"').nth(5).unwrap().to_owned();
-        let session = tricast_wire::text::parse_session(&session).unwrap();
-        let feed = world.shared.feeds.find(&namespace()).unwrap();
-        let tip = After::Cursor(Cursor { epoch: feed.epoch(), offset: Offset(0) });
+        let session = parse_session(&session).unwrap();
+        let tip = After::Cursor(Cursor { epoch: world.feed.epoch(), offset: Offset(0) });
 
         let parked = world.hub.poll(&wish(tip, Some(session)), 10).unwrap();
-        world.publish(None, None, None, 2).await;
+        world.publish(0, None, None, 2).await;
         let answer = parked.answer(Duration::from_secs(5)).await;
         let text = String::from_utf8(answer.to_vec()).unwrap();
         assert!(text.starts_with("{\"events\":[{\"id\":"), "a poll that goes on has no sync: {text}");

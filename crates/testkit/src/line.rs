@@ -150,9 +150,11 @@ impl PollLine {
         check_head(&response);
         let (messages, cursor) = read_answer(response.text());
         if let Some(Message::Sync(sync)) = messages.first() {
-            self.opening = self.opening.clone().without("rooms").session(&sync.session);
+            self.opening = self.opening.clone().session(&sync.session);
         }
-        self.opening = self.opening.clone().after(&cursor);
+        // The session has its rooms now, and may get others while this line is open: named again, they would replace
+        // those.
+        self.opening = self.opening.clone().without("rooms").after(&cursor);
         self.is_over = matches!(messages.last(), Some(Message::Close(_)));
         if !self.is_over {
             self.ask()?;

@@ -88,10 +88,12 @@ impl Body {
     }
 
     fn line(&mut self, input: &[u8]) -> Result<Option<usize>> {
-        let Some(end) = memchr(b'\n', input) else {
-            let too_long = input.len() > SIZE_LINE_BYTES_MAX && self.state != State::Trailer;
-            return if too_long { Err(wrong("line too long")) } else { Ok(None) };
-        };
+        let end = memchr(b'\n', input);
+        // The same bound whether the line's end has come or not, so that it does not matter how the stream is split.
+        if end.unwrap_or(input.len()) > SIZE_LINE_BYTES_MAX && self.state != State::Trailer {
+            return Err(wrong("line too long"));
+        }
+        let Some(end) = end else { return Ok(None) };
         let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         self.state = match self.state {
             State::Size => match size(line)? {
