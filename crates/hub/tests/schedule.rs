@@ -19,7 +19,7 @@ use tricast_feed::{
 };
 use tricast_hub::{Batch, Feed, Feeds, Hub, Limits, MemoryEngine, Shared, Stream, Way, Wish};
 use tricast_wire::decode::{Message, Notice, SseDecoder, SseItem, SyncState};
-use tricast_wire::text::{parse_cursor, parse_session, session as session_text};
+use tricast_wire::text::{member_of, parse_cursor, parse_session, session as session_text};
 
 #[expect(dead_code, reason = "the tests over sockets use more of it")]
 #[path = "../../testkit/tests/guarantee/verdict.rs"]
@@ -185,7 +185,7 @@ impl World {
         let to = session(to);
         let except = session(except).filter(|_| to.is_none());
         let rooms: Vec<usize> = if to.is_some() { vec![] } else { numbers(rooms).into_iter().collect() };
-        let id = |name: &Option<String>| name.as_ref().map(|name| parse_session(name).unwrap());
+        let id = |name: &Option<String>| name.as_ref().map(|name| member_of(parse_session(name).unwrap()));
         let addressing =
             Addressing { rooms: room_set(rooms.iter().copied()), except: id(&except), to: id(&to) };
         let data = Bytes::from_static(b"\"0123456789\"");
@@ -236,6 +236,8 @@ impl World {
             after: wish_after(&asked),
             rooms: Some(room_set(rooms.iter().copied())),
             session: named.as_ref().map(|name| parse_session(name).unwrap()),
+            rate: None,
+            turn: None,
             label: None,
         };
         let stream = self.hub.open(&wish).unwrap();
@@ -312,6 +314,14 @@ impl World {
             NOW.set(NOW.get() + 1000);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// What the hub counts itself comes out even at any moment, and once all is read nothing is pending.
+    async fn check_balance(&self, pending: Option<u64>) {
+        let balance = self.shared.balance(&namespace()).await.unwrap();
+        assert_eq!(balance.fault(), 0, "{balance:?}");
+        let open: u64 = balance.ways.iter().map(|tally| tally.pending).sum();
+        assert!(pending.is_none_or(|pending| pending == open), "{balance:?}");
     }
 
     /// Everybody comes back and reads to the end.
@@ -424,10 +434,13 @@ fn run(retention: Retention, steps: &[Step]) {
         let mut world = World::new(retention);
         for step in steps {
             world.apply(step).await;
+            world.check_balance(None).await;
         }
         world.settle().await;
+        world.check_balance(Some(0)).await;
         world.clients.clear();
         breathe().await;
+        world.check_balance(Some(0)).await;
         assert_eq!(world.hub.subscribers(), 0, "everything is given back");
         assert_eq!(world.shared.subscribers(), 0);
     });
@@ -473,6 +486,8 @@ fn polls_are_answered() {
             after,
             rooms: None,
             session,
+            rate: None,
+            turn: None,
             label: None,
         };
         let empty = world.hub.poll(&wish(After::Tip, None), 10).unwrap().answer(Duration::ZERO).await;
