@@ -57,28 +57,33 @@ impl Client {
     }
 
     /// Reads what has come, at most so many messages. True if something came.
-    pub(crate) fn read_some(&mut self, count: usize, server: &TestServer) -> Result<bool, String> {
+    pub(crate) fn read_some(
+        &mut self,
+        count: usize,
+        server: &TestServer,
+        life: &Life,
+    ) -> Result<bool, String> {
         let mut came = false;
         for _ in 0..count {
             let message = self.line.as_mut().and_then(|line| line.next_within(LOOK));
             let Some(message) = message else { break };
             came = true;
-            self.hear(&message, server)?;
+            self.hear(&message, server, life)?;
         }
         Ok(came)
     }
 
     /// Reads until it has everything up to here.
-    pub(crate) fn read_up_to(&mut self, offset: u64, server: &TestServer) -> Verdict {
+    pub(crate) fn read_up_to(&mut self, offset: u64, server: &TestServer, life: &Life) -> Verdict {
         while self.witness.upto < offset {
             let line = self.line.as_mut().ok_or("it is not connected")?;
             let message = line.message();
-            self.hear(&message, server)?;
+            self.hear(&message, server, life)?;
         }
         Ok(())
     }
 
-    fn hear(&mut self, message: &Message, server: &TestServer) -> Verdict {
+    fn hear(&mut self, message: &Message, server: &TestServer, life: &Life) -> Verdict {
         match message {
             Message::Event(event) => self.witness.given(event.offset()),
             Message::Beat(cursor) => self.witness.passed(offset_of(cursor)),
@@ -88,7 +93,7 @@ impl Client {
             }
             // A poll that comes late is an opening of its own.
             Message::Sync(sync) if self.line.as_ref().is_some_and(|line| line.lane() == Lane::Poll) => {
-                self.witness.reset_between(&told(sync), first_retained(server))
+                self.witness.synced_between(&told(sync), life, first_retained(server))
             }
             other => Err(format!("{other:?} came")),
         }

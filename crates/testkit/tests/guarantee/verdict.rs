@@ -124,9 +124,7 @@ impl Witness {
         self.lost += missed.unwrap_or(0);
         (self.session, self.epoch, self.upto) = (told.session.clone(), told.epoch.clone(), told.offset);
         self.maybe.clear();
-        let numbered =
-            (1..).zip(&life.log).filter(|(place, event)| *place > offset && self.covers(*place, event));
-        self.due = numbered.map(|(place, _)| place).collect();
+        self.owe(life);
         Ok(())
     }
 
@@ -170,18 +168,41 @@ impl Witness {
         Ok(())
     }
 
-    /// A poll came too late for its cursor, and was answered from the oldest event on.
-    pub(crate) fn reset_between(&mut self, told: &Told, first: u64) -> Verdict {
+    /// A poll came too late for its cursor, for its session, or for both: it was answered from the oldest event on, or to
+    /// another session, which has no rooms yet.
+    pub(crate) fn synced_between(&mut self, told: &Told, life: &Life, first: u64) -> Verdict {
+        let is_known = told.session == self.session;
         let asked = told.missed.and_then(|missed| told.offset.checked_sub(missed));
-        let is_own = told.session == self.session && told.epoch == self.epoch && told.state == "reset";
-        let Some(asked) = asked.filter(|asked| is_own && *asked >= self.upto && told.offset < first) else {
+        let is_honest = match told.state.as_str() {
+            "reset" => told.offset < first,
+            "resumed" => !is_known && told.missed == Some(0),
+            _ => false,
+        };
+        let fits = |asked: &u64| is_honest && told.epoch == self.epoch && *asked >= self.upto;
+        let Some(asked) = asked.filter(fits) else {
             return Err(format!("{told:?} between two polls, after {}, retained from {first}", self.upto));
         };
         self.passed(asked)?;
-        self.due.retain(|due| *due > told.offset);
+        if !is_known {
+            self.session.clone_from(&told.session);
+            self.rooms.clear();
+            self.maybe.clear();
+        }
         self.lost += told.offset - asked;
         self.upto = told.offset;
+        if is_known {
+            self.due.retain(|due| *due > told.offset);
+        } else {
+            self.owe(life);
+        }
         Ok(())
+    }
+
+    /// Everything behind where it stands that is for it.
+    fn owe(&mut self, life: &Life) {
+        let numbered =
+            (1..).zip(&life.log).filter(|(place, event)| *place > self.upto && self.covers(*place, event));
+        self.due = numbered.map(|(place, _)| place).collect();
     }
 
     /// Nothing comes any more.

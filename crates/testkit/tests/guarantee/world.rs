@@ -85,7 +85,10 @@ impl World {
             Step::Wait => std::thread::sleep(SWEEP),
             Step::Read { client, count: most } => {
                 let server = self.server.as_ref().unwrap();
-                let read = self.clients.get_mut(client % count).map(|known| known.read_some(most, server));
+                let read = self
+                    .clients
+                    .get_mut(client % count)
+                    .map(|known| known.read_some(most, server, &self.life));
                 judge(client % count, read.transpose().map(drop));
             }
             Step::Join { client, room } => self.with(client % count, |known, life| known.join(room, life)),
@@ -200,7 +203,7 @@ impl World {
         self.publish_all(&Published::default(), false, 1, 0);
         let (last, server) = (self.life.last(), self.server.as_ref().unwrap());
         for (place, client) in self.clients.iter_mut().enumerate() {
-            judge(place, client.read_up_to(last, server));
+            judge(place, client.read_up_to(last, server, &self.life));
             judge(place, client.witness.settled());
         }
     }
