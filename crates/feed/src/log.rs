@@ -3,12 +3,16 @@
 //! Publishers append; a subscriber is a [`Cursor`] that reads. Next to the entries stands an index by room, so that a
 //! reader of one quiet room finds its events without reading everybody else's.
 
+mod holes;
 mod newest;
+mod places;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+pub use holes::Hole;
 pub use newest::{Conflation, Lag};
+use places::Places;
 
 use crate::{
     Addressing, ConflationKey, Cursor, Entry, Epoch, Gap, GapReason, Interest, Member, Millis, Offset,
@@ -98,15 +102,6 @@ impl<P> Read<P> {
             }
         })
     }
-}
-
-/// Offsets, both included, that no event has: the engine may have given them to events that it has lost since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hole {
-    /// The first of them.
-    pub from: Offset,
-    /// The last of them.
-    pub to: Offset,
 }
 
 /// Everything that is kept of a log between two lives of its process.
@@ -391,24 +386,6 @@ impl<P> Log<P> {
         let place = offset.0.checked_sub(self.first().0)? - self.missing_before(offset);
         self.entries.get(usize::try_from(place).ok()?)
     }
-
-    /// The hole that this offset is in.
-    fn hole_at(&self, offset: Offset) -> Option<Hole> {
-        self.holes.iter().copied().find(|hole| (hole.from..=hole.to).contains(&offset))
-    }
-
-    /// How many offsets between the oldest event and this one no event has.
-    fn missing_before(&self, offset: Offset) -> u64 {
-        let first = self.first();
-        let behind_first = self.holes.iter().filter(|hole| hole.from > first && hole.from < offset);
-        behind_first.map(|hole| hole.to.0.min(offset.0 - 1) - hole.from.0 + 1).sum()
-    }
-
-    /// The end of what can be read at once: `upto`, or what stands before the next hole.
-    fn before_next_hole(&self, after: Offset, upto: Offset) -> Offset {
-        let next = self.holes.iter().find(|hole| hole.from > after && hole.from <= upto);
-        next.map_or(upto, |hole| Offset(hole.from.0 - 1))
-    }
 }
 
 fn drop_front<K: std::hash::Hash + Eq>(index: &mut HashMap<K, VecDeque<u64>>, key: &K) {
@@ -416,55 +393,5 @@ fn drop_front<K: std::hash::Hash + Eq>(index: &mut HashMap<K, VecDeque<u64>>, ke
     listed.pop_front();
     if listed.is_empty() {
         index.remove(key);
-    }
-}
-
-/// The offsets that may be a reader's, in order and without doubles: a merge of the index lists of its rooms, of the
-/// broadcasts and of what is addressed to it alone.
-enum Places<'a> {
-    All(std::ops::RangeInclusive<u64>),
-    Lists { lists: Vec<std::collections::vec_deque::Iter<'a, u64>>, heads: Vec<u64>, upto: u64 },
-}
-
-impl<'a> Places<'a> {
-    fn new<P>(log: &'a Log<P>, after: Offset, upto: Offset, interest: &Interest) -> Self {
-        let Some(rooms) = &interest.rooms else { return Self::All(after.next().0..=upto.0) };
-        let addressed = interest.member.and_then(|member| log.by_addressee.get(&member));
-        let by_room = rooms.iter().filter_map(|room| log.by_room.get(room));
-        let mut lists = Vec::new();
-        let mut heads = Vec::new();
-        for list in std::iter::once(&log.broadcasts).chain(addressed).chain(by_room) {
-            let mut rest = list.range(list.partition_point(|offset| *offset <= after.0)..);
-            if let Some(head) = rest.next() {
-                heads.push(*head);
-                lists.push(rest);
-            }
-        }
-        Self::Lists { lists, heads, upto: upto.0 }
-    }
-
-    fn next(&mut self) -> Option<u64> {
-        match self {
-            Self::All(range) => range.next(),
-            Self::Lists { lists, heads, upto } => {
-                let least = *heads.iter().min()?;
-                if least > *upto {
-                    return None;
-                }
-                let mut place = 0;
-                while place < heads.len() {
-                    if heads[place] != least {
-                        place += 1;
-                    } else if let Some(next) = lists[place].next() {
-                        heads[place] = *next;
-                        place += 1;
-                    } else {
-                        heads.swap_remove(place);
-                        lists.swap_remove(place);
-                    }
-                }
-                Some(least)
-            }
-        }
     }
 }

@@ -3,8 +3,10 @@
 //! Everything here runs on one thread, so there is no lock on the way out. Other threads reach a worker through its
 //! mailbox only.
 
+mod answer;
 mod drain;
 mod open;
+mod parts;
 mod pass;
 mod read;
 mod state;

@@ -19,7 +19,8 @@ use crate::stream::Stream;
 use crate::tally::Debt;
 use crate::way::{Shape, Way};
 use crate::why::lost_at_start;
-use crate::worker::state::{Course, Place, State, Subscriber, given};
+use crate::worker::answer::given;
+use crate::worker::state::{Course, Place, State, Subscriber};
 use crate::worker::{Hub, Wish};
 
 /// A subscriber whose connection a carrier owns.

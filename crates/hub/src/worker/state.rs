@@ -13,7 +13,6 @@ use tricast_feed::{
 use tricast_wire::notice::{Close, Notice};
 use tricast_wire::{Fault, sse, ws};
 
-use crate::ask::Ask;
 use crate::carrier::{Carrier, Seat};
 use crate::feeds::Feed;
 use crate::join::notice_bytes;
@@ -23,7 +22,7 @@ use crate::out::{Line, Out, Pipe, short};
 use crate::pace::{Pace, Queue};
 use crate::tally::{Debt, Tally};
 use crate::way::Shape;
-use crate::why::Stretch;
+use crate::worker::answer::given;
 use crate::{Shared, Way};
 
 /// Where a subscriber stands.
@@ -134,7 +133,7 @@ pub(crate) struct State {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) subscribers: Slab<Subscriber>,
     pub(crate) locals: Vec<Local>,
-    by_name: HashMap<Namespace, usize>,
+    pub(super) by_name: HashMap<Namespace, usize>,
     /// Who owns connections of this worker.
     pub(crate) carrier: Rc<dyn Carrier>,
     /// Polls that were answered and may go on.
@@ -294,27 +293,10 @@ impl State {
         match order {
             Order::End(key, reason) => self.end(key, &Close::new(reason, reason.title())),
             Order::Rooms(key, interest) => self.change_rooms(key, interest),
-            Order::Ask(Ask::Balance(namespace, reply)) => {
-                reply.send(self.balance(&namespace)).ok();
-            }
-            Order::Ask(Ask::Given(key, reply)) => {
-                let now = self.shared.now();
-                let found = self.subscribers.get(key.index).filter(|found| found.serial == key.serial);
-                reply.send(found.map(|found| given(&self.locals[found.feed], found, now))).ok();
-            }
+            Order::Ask(ask) => self.answer_question(ask),
             // The task that reads the mail starts it: it takes a while.
             Order::Drain => {}
         }
-    }
-
-    /// This worker's part of a balance, at this moment.
-    fn balance(&self, namespace: &Namespace) -> [Tally; 3] {
-        let Some(index) = self.by_name.get(namespace) else { return Default::default() };
-        let mut tallies = self.locals[*index].tallies;
-        for (_, subscriber) in self.subscribers.iter().filter(|(_, subscriber)| subscriber.feed == *index) {
-            tallies[subscriber.way.index()].pending += subscriber.debt.open();
-        }
-        tallies
     }
 
     fn change_rooms(&mut self, key: Key, interest: Interest) {
@@ -384,12 +366,6 @@ impl State {
             }
         }
     }
-}
-
-/// What a subscriber was given so far.
-pub(crate) fn given(local: &Local, subscriber: &Subscriber, now: Millis) -> Stretch {
-    let (after, from) = subscriber.began;
-    Stretch { way: subscriber.way, after, upto: local.standing(subscriber.place).max(after), from, to: now }
 }
 
 /// How long the record of an answered poll waits for the next one, in seconds: a client that comes later is another one
