@@ -39,7 +39,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// All of it, in memory.
-const KEPT: History = History { events: 10_000, grace_secs: 30, in_files: false };
+const KEPT: History = History { events: 10_000, grace_secs: 30, durability: None };
 
 fn run(history: History, steps: &[Step]) {
     let mut world = World::new(history);
@@ -60,6 +60,20 @@ proptest! {
     #[test]
     fn what_a_short_history_loses_is_told(events in 1_usize..16, steps in schedule()) {
         run(History { events, ..KEPT }, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(30))]
+
+    /// A log in files goes on over a restart: who comes back resumes where it stood.
+    #[test]
+    fn a_history_in_files_goes_on(
+        events in prop_oneof![Just(10_000_usize), 1_usize..16],
+        durability in proptest::sample::select(&["async", "sync"][..]),
+        steps in schedule(),
+    ) {
+        run(History { events, durability: Some(durability), ..KEPT }, &steps);
     }
 }
 

@@ -11,7 +11,7 @@ fn told(offset: u64, state: &str, missed: Option<u64>) -> Told {
 /// A witness in room 0 that has resumed at the start of ten events: broadcasts, and every third one for room 1.
 fn witness() -> (Witness, Life) {
     let event = |offset: u64| Published {
-        rooms: (offset % 3 == 0).then_some(1).into_iter().collect(),
+        rooms: offset.is_multiple_of(3).then_some(1).into_iter().collect(),
         ..Published::default()
     };
     let life = Life { epoch: "e".to_owned(), log: (1..=10).map(event).collect() };

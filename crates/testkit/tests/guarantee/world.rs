@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use tempfile::TempDir;
 use tricast_testkit::TestServer;
 
 use crate::client::{Client, Wish, first_retained};
@@ -16,7 +17,8 @@ pub(crate) struct History {
     pub(crate) events: usize,
     /// Seconds that a session outlives its last line.
     pub(crate) grace_secs: u64,
-    pub(crate) in_files: bool,
+    /// How a log in files is kept; without, it is in memory alone.
+    pub(crate) durability: Option<&'static str>,
 }
 
 /// Bytes of a large event. A few of them fill what the kernel takes ahead for a client that does not read.
@@ -28,22 +30,28 @@ const SWEEP: Duration = Duration::from_millis(1200);
 /// The server of a schedule, what was published on it, and its subscribers.
 pub(crate) struct World {
     history: History,
+    folder: TempDir,
     /// `None` only while it starts again.
     server: Option<TestServer>,
     life: Life,
     clients: Vec<Client>,
 }
 
-fn start(history: History) -> TestServer {
-    TestServer::with(&[
-        ("history.events", &history.events.to_string()),
-        ("session.grace_secs", &history.grace_secs.to_string()),
+fn start(history: History, folder: &str) -> TestServer {
+    let in_files =
+        history.durability.map(|durability| [("store.path", folder), ("store.durability", durability)]);
+    let (events, grace_secs) = (history.events.to_string(), history.grace_secs.to_string());
+    let memory = [
+        ("history.events", events.as_str()),
+        ("session.grace_secs", grace_secs.as_str()),
         // Small reads and passes, so that a few events are many turns.
         ("limits.read_bytes_max", "1024"),
         ("limits.pass_events_max", "2"),
         ("socket.unsent_max", "1024"),
         ("drain.max_secs", "1"),
-    ])
+    ];
+    let flags: Vec<_> = memory.into_iter().chain(in_files.into_iter().flatten()).collect();
+    TestServer::with(&flags)
 }
 
 /// The rooms of a mask.
@@ -53,9 +61,10 @@ fn numbers(mask: u8) -> BTreeSet<usize> {
 
 impl World {
     pub(crate) fn new(history: History) -> Self {
-        let server = start(history);
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(history, folder.path().to_str().unwrap());
         let life = Life { epoch: epoch(&server), log: Vec::new() };
-        Self { history, server: Some(server), life, clients: Vec::new() }
+        Self { history, folder, server: Some(server), life, clients: Vec::new() }
     }
 
     fn server(&self) -> &TestServer {
@@ -181,8 +190,8 @@ impl World {
             server.begin_to_stop();
             server.wait_for_end();
         }
-        let server = start(self.history);
-        if self.history.in_files {
+        let server = start(self.history, self.folder.path().to_str().unwrap());
+        if self.history.durability.is_some() {
             assert_eq!(epoch(&server), self.life.epoch, "a log in files goes on");
         } else {
             assert_ne!(epoch(&server), self.life.epoch, "a numbering that cannot go on is another one");
