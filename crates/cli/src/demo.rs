@@ -12,20 +12,27 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::oneshot;
 use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
-use tricast_server::demo::{Network, WireDirection, WirePiece, WireTotals, WireView};
+use tricast_server::demo::{Network, Power, WireDirection, WirePiece, WireTotals, WireView};
 use tricast_server::{DemoParts, Server};
 
 use crate::args::DemoFlags;
 use crate::config::settings;
 use crate::descriptors;
+use crate::restart;
 use crate::serve::log_to_stderr;
 
 /// The rooms of the built-in source; without them only its few broadcasts would come.
 const ROOMS: &str = "kitchen,builds,comments,payments,alerts";
 
+/// A namespace that keeps five events, in which the page shows what a history that is too short means.
+const BRIEF: [&str; 2] = ["namespace.brief.history.events", "5"];
+
 /// Binds both, says what is where, and serves until it is told to stop.
 pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
-    let mut settings = settings(flags.serve)?;
+    let mut serve = flags.serve;
+    // First, so that whoever names it has the last word.
+    serve.set.insert(0, BRIEF.map(str::to_owned).into());
+    let mut settings = settings(serve)?;
     // The tap shows what goes over the wire, and finds the lanes by it: under TLS it would see neither.
     anyhow::ensure!(settings.tls.is_none(), "the demo speaks no TLS: leave tls.certificate and tls.key out");
     log_to_stderr(&settings)?;
@@ -36,14 +43,18 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
         settings.hosts.push("*".to_owned());
     }
     let network = Arc::new(Tapped::default());
-    let parts = DemoParts {
-        network: Arc::<Tapped>::clone(&network),
-        rate: flags.rate,
-        payload: usize::try_from(flags.payload)?,
-        seed: flags.seed,
-    };
+    let payload = usize::try_from(flags.payload)?;
     tricast_server::block_on(async {
-        let server = Server::bind(settings, Some(parts)).context("cannot listen on loopback")?;
+        let (power, restarts) = restart::switch()?;
+        let power: Arc<dyn Power> = Arc::new(power);
+        let parts = || DemoParts {
+            network: Arc::<Tapped>::clone(&network),
+            power: Arc::clone(&power),
+            rate: flags.rate,
+            payload,
+            seed: flags.seed,
+        };
+        let server = Server::bind(settings.clone(), Some(parts())).context("cannot listen on loopback")?;
         let tap =
             Tap::bind(listen, server.local_addr()).with_context(|| format!("cannot listen on {listen}"))?;
         // Nobody can ask for the lanes before the server runs, which is below.
@@ -51,7 +62,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
         tell(tap.local_addr(), std::env::args_os().next())?;
         let (stop, stopped) = oneshot::channel::<()>();
         let served = async {
-            let served = server.run().await;
+            let served = restarts.serve(server, settings, parts).await;
             drop(stop);
             served
         };

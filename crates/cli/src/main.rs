@@ -13,6 +13,7 @@ mod demo;
 mod descriptors;
 mod lab;
 mod publish;
+mod restart;
 mod serve;
 mod subscribe;
 mod version;

@@ -122,6 +122,83 @@ test('a paused lane stands still, keeps its place and catches up', async () => {
   });
 });
 
+test('a lane that is switched to another transport loses and doubles nothing, and looks like what it is', async () => {
+  await visit({}, async (page, { errors }) => {
+    await waitForRows(page, 2);
+    for (const [i, way] of ['ws', 'sse', 'poll'].entries()) {
+      const before = await lane(page, 'poll');
+      await page.selectOption('#lane-poll [data-act="transport"]', way);
+      await stamped(page, 'poll', before.serial);
+      const now = await lane(page, 'poll');
+      assert.match(now.stamp, /^0 lost, 0 duplicated, back after/, way);
+      assert.deepEqual([now.state, now.lost, now.doubled, now.serial], ['live', '0', '0', i + 1]);
+      assert.ok(consecutive(now.ids), `${way}: ${now.ids}`);
+      assert.equal(await page.getAttribute('#lane-poll', 'data-way'), way);
+      const name = { ws: 'WebSocket', sse: 'Server-Sent Events', poll: 'Long polling' }[way];
+      assert.equal(await page.textContent('#name-poll'), name);
+      assert.equal(await page.getAttribute('.track[data-lane="poll"]', 'data-way'), way);
+      assert.match(await page.textContent('#panel-poll-code [data-x="code-js"]'), new RegExp(`transport: '${way}'`));
+      const { offset } = now;
+      await page.waitForFunction((last) => Number(document.getElementById('lane-poll').dataset.cursor.split('-')[1]) > last + 1, offset);
+      assert.ok(consecutive((await lane(page, 'poll')).ids), way);
+    }
+    assert.deepEqual(errors, []);
+  });
+});
+
+test('the server can be restarted from the page: it goes away, comes back, and every lane names what that means', async () => {
+  // Another server than that of the other tests, whose feed would begin anew under them.
+  const own = await server({});
+  const { page, close } = await open(chrome, own.url);
+  try {
+    await waitForRows(page, 3);
+    const before = await Promise.all(WAYS.map((way) => lane(page, way)));
+    const epoch = await page.getAttribute('#lane-ws', 'data-cursor');
+    await page.click('[data-act="restart"]');
+    await Promise.all(WAYS.map((way) => reaches(page, way, 'down')));
+    assert.equal(await fetch(new URL('/healthz', own.url)).then((response) => response.status, () => 'away'), 'away');
+    await Promise.all(WAYS.map((way, i) => stamped(page, way, before[i].serial)));
+    for (const [i, way] of WAYS.entries()) {
+      const now = await lane(page, way);
+      assert.match(now.stamp, /^0\? lost, 0 duplicated, back after .*told: the server began a new numbering; what followed #\d+/, way);
+      assert.deepEqual([now.kind, now.doubled, now.state], ['told', '0', 'live'], way);
+      const place = Number(/what followed #(\d+)/.exec(now.stamp)[1]);
+      assert.ok(place >= before[i].offset, `${way}: ${place}`);
+    }
+    assert.notEqual((await page.getAttribute('#lane-ws', 'data-cursor')).split('-')[0], epoch.split('-')[0]);
+    // The race goes on with the new numbers.
+    const last = await page.textContent('[data-x="race-n"]');
+    await page.waitForFunction((old) => document.querySelector('[data-x="race-n"]').textContent !== old, last);
+    await page.waitForFunction(() => document.querySelector('[data-act="restart"]').textContent === 'Restart the server');
+  } finally {
+    await close();
+    await own.stop();
+  }
+});
+
+test('a loss on purpose is named, with the exact offsets, on all three', async () => {
+  await visit({}, async (page) => {
+    await page.click('.hero [data-act="lose"]');
+    await page.waitForFunction(() => [...document.querySelectorAll('[data-loss]')].every(({ dataset }) => ['good', 'bad'].includes(dataset.kind)));
+    for (const way of WAYS) {
+      const { dataset, text, cells } = await page.evaluate((name) => {
+        const row = document.querySelector(`[data-loss="${name}"]`);
+        return {
+          dataset: { ...row.dataset },
+          text: row.querySelector('.loss-text').textContent,
+          cells: Array.from(row.querySelectorAll('.cells i'), (cell) => [cell.title, cell.dataset.mark]),
+        };
+      }, way);
+      assert.deepEqual([dataset.kind, dataset.silent, dataset.doubled], ['good', '0', '0'], `${way}: ${text}`);
+      const [from, to, told] = [dataset.from, dataset.to, dataset.told].map(Number);
+      assert.ok(told >= 5 && to - from + 1 === told, `${way}: ${text}`);
+      assert.match(text, new RegExp(`named as gone; 0 lost silently, 0 duplicated · told: #${from} to #${to} are gone`));
+      const named = cells.filter(([, mark]) => mark === 'told').map(([title]) => title);
+      assert.deepEqual(named, Array.from({ length: told }, (_, i) => `#${from + i}`));
+    }
+  });
+});
+
 async function sent(page) {
   const old = await page.getAttribute('.who-row li', 'data-offset');
   await page.click('[data-x="send"] [type="submit"]');
@@ -322,7 +399,7 @@ test('the keyboard does everything, and its single keys can be turned off', asyn
 test('every control can be reached by Tab and shows that it has the focus', async () => {
   await visit({}, async (page) => {
     const reached = new Set();
-    for (let i = 0; i < 60; i += 1) {
+    for (let i = 0; i < 75; i += 1) {
       await page.keyboard.press('Tab');
       const { name, outlined } = await page.evaluate(() => {
         const { activeElement: node } = document;
@@ -334,7 +411,7 @@ test('every control can be reached by Tab and shows that it has the focus', asyn
       assert.ok(outlined, `${name} shows no focus`);
       reached.add(name);
     }
-    for (const name of ['theme', 'help', 'cut-all', 'kill', 'pause', 'cut', 'message', 'room', 'curl', 'rate', 'payload', 'source']) {
+    for (const name of ['theme', 'help', 'cut-all', 'restart', 'lose', 'transport', 'kill', 'pause', 'cut', 'message', 'room', 'curl', 'rate', 'payload', 'source']) {
       assert.ok(reached.has(name), `${name} was not reached: ${[...reached]}`);
     }
   });

@@ -3,7 +3,7 @@
 const json = async (path, options) => {
   const response = await fetch(path, { cache: 'no-store', ...options });
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.status === 204 ? null : response.json();
+  return response.status === 202 || response.status === 204 ? null : response.json();
 };
 const send = (method, path, body) => json(path, {
   method,
@@ -16,8 +16,9 @@ export const api = {
   source: (change) => send('PATCH', '/demo/source', change),
   cut: (label, ms) => send('POST', `/demo/lanes/${label}/cut`, { ms }),
   kill: (label) => send('POST', `/demo/lanes/${label}/kill`, {}),
+  restart: (ms) => send('POST', '/demo/restart', { ms }),
   wire: (label, since) => json(`/demo/lanes/${label}/wire?since=${since}`),
-  feed: () => json('/v1/feeds/default'),
+  feed: (namespace = 'default') => json(`/v1/feeds/${namespace}`),
   history: (after, limit, rooms) => json(`/v1/feeds/default/events?after=${after}&limit=${limit}&rooms=${rooms}`),
 };
 

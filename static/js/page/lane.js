@@ -4,11 +4,13 @@ import { connect, parseCursor } from '../tricast.js';
 import { api } from './api.js';
 import { snippets } from './code.js';
 import { ByteCost, Latencies, Minute, utf8Length } from './figures.js';
+import { dress } from './dress.js';
 import { Integrity } from './integrity.js';
 import { Log } from './log.js';
 import { Outage } from './outage.js';
 import { drawSpark } from './spark.js';
 import { WireView } from './wireview.js';
+import { tellingText } from './tellings.js';
 import { bytesText, millis, number, seconds, t } from './words.js';
 
 const SHOWN_STATE = { idle: 'connecting', connecting: 'connecting', live: 'live', waiting: 'down', paused: 'paused', closed: 'closed' };
@@ -38,6 +40,8 @@ export class Lane {
   #wire;
   #totals = null;
   #offset = 0;
+  /** The life of the feed that the lane catches up with. */
+  #epoch = '';
   #serial = 0;
   /** @type {null | {counts: {lost: number, doubled: number}, offset: number}} */
   #mending = null;
@@ -53,6 +57,8 @@ export class Lane {
    */
   constructor({ way, label, rooms, clock, arrived }) {
     this.way = way;
+    /** How it is connected now. @type {'poll' | 'sse' | 'ws'} */
+    this.transport = way;
     this.label = label;
     this.name = t(`lane.${way}.short`);
     this.#rooms = rooms;
@@ -70,6 +76,8 @@ export class Lane {
     this.connection.watch('state', ({ state, from }) => this.#turned(state, from));
     this.connection.watch('sync', (sync) => this.#integrity.sync(sync));
     this.connection.watch('gap', (gap) => this.#integrity.gap(gap));
+    // The integrity has it from `sync`; here it is said that somebody heard it.
+    this.connection.watch('reset', ({ cursor }) => { this.#offset = parseCursor(cursor)?.offset ?? 0; });
     this.#tabs();
     this.#code();
   }
@@ -83,11 +91,40 @@ export class Lane {
   get paused() { return this.connection.state === 'paused'; }
   get root() { return this.#root; }
 
+  /**
+   * Goes on over another transport: the same cursor, the same session.
+   * @param {'poll' | 'sse' | 'ws'} transport
+   */
+  switchTo(transport) {
+    if (transport === this.transport) return;
+    this.#outage.expect('switch', performance.now());
+    this.transport = transport;
+    this.name = t(`lane.${transport}.short`);
+    // What was measured belongs to the other one.
+    this.#latencies = new Latencies();
+    this.#cost = new ByteCost();
+    this.#wire.change(transport);
+    for (const name of ['bytes', 'payload', 'overhead']) this.part(name).textContent = '–';
+    dress(this.way, transport);
+    this.#code();
+    this.connection.switchTransport(transport);
+  }
+
+  /** The server will be away, and is back when it answers. @param {number} ms */
+  expectRestart(ms) {
+    this.#outage.expect('restart', performance.now() + ms);
+  }
+
+  /** The server answers again. */
+  restarted() {
+    this.#outage.free(performance.now());
+  }
+
   /** @returns {import('./verdict.js').LaneFigures} */
   get figures() {
     const quantiles = this.#latencies.quantiles(performance.now());
     return {
-      way: this.way,
+      way: this.transport,
       name: this.name,
       p50: quantiles?.p50 ?? null,
       each: this.#cost.perEvent()?.each ?? null,
@@ -167,13 +204,15 @@ export class Lane {
   }
 
   get #counts() {
-    return { lost: this.#integrity.lost, doubled: this.connection.stats.duplicates };
+    return { lost: this.#integrity.lost, doubled: this.connection.stats.duplicates, told: this.#integrity.told };
   }
 
   // The lane is back once it has everything that the feed held when the stream reopened.
   async #catchUp() {
     try {
-      this.#outage.aim((await api.feed()).last);
+      const { epoch, last } = await api.feed();
+      this.#epoch = epoch;
+      this.#outage.aim(last);
       this.#settle();
     } catch {
       this.#outage.relapsed();
@@ -191,7 +230,9 @@ export class Lane {
   }
 
   #settle() {
-    const reached = Math.max(this.#offset, parseCursor(this.connection.cursor)?.offset ?? 0);
+    const place = parseCursor(this.connection.cursor);
+    // A place in another life of the feed is no place in this one.
+    const reached = place && place.epoch === this.#epoch ? place.offset : -1;
     const settled = performance.now();
     if (this.#integrity.holes.length > 0) return;
     if (this.#mending) this.#mended();
@@ -199,14 +240,20 @@ export class Lane {
     if (stamp) this.#stamp(stamp);
   }
 
-  #stamp({ kind, lost, doubled, missed, backMs }) {
+  #stamp({ kind, lost, doubled, missed, backMs, told = 0 }) {
     const node = this.part('stamp');
-    node.dataset.kind = lost + doubled > 0 ? 'bad' : 'good';
+    node.dataset.kind = lost + doubled > 0 ? 'bad' : told > 0 ? 'told' : 'good';
     this.#serial += 1;
     node.dataset.serial = String(this.#serial);
-    const values = { lost, doubled, seconds: seconds(backMs) };
-    const words = kind === 'mended' ? t('stamp.mended.words', values) : t('stamp.back', values);
-    this.part('stamp-text').textContent = missed > 0 ? `${words} · ${t('stamp.missed', { count: missed })}` : words;
+    const { tellings } = this.#integrity;
+    const named = told > 0 ? tellings.slice(-told) : [];
+    // How much of another numbering is gone nobody can know.
+    const isUnsure = named.some((telling) => telling.kind === 'epoch');
+    const values = { lost: `${number(lost)}${isUnsure ? '?' : ''}`, doubled, seconds: seconds(backMs) };
+    const words = [kind === 'mended' ? t('stamp.mended.words', values) : t('stamp.back', values)];
+    if (missed > 0) words.push(t('stamp.missed', { count: missed }));
+    words.push(...named.map(tellingText));
+    this.part('stamp-text').textContent = words.join(' · ');
     node.title = t(`stamp.${kind}`);
     this.#show();
   }
@@ -324,7 +371,7 @@ export class Lane {
   }
 
   #code() {
-    const { js, curl, cli } = snippets(this.way, location.origin, this.#rooms.filter((room) => !room.startsWith('only-')));
+    const { js, curl, cli } = snippets(this.transport, location.origin, this.#rooms.filter((room) => !room.startsWith('only-')));
     this.part('code-js').textContent = js;
     this.part('code-curl').textContent = curl;
     this.part('code-cli').textContent = cli;

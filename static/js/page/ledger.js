@@ -60,6 +60,11 @@ export class Ledger {
     return Array.from(this.#times.subarray(base, base + this.#lanes), (time) => (Number.isNaN(time) ? null : time));
   }
 
+  /** The numbering began anew: what is remembered belongs to another one. */
+  clear() {
+    this.#offsets.fill(-1);
+  }
+
   /** The share of the last hundred races that each lane won, 0 to 1. @returns {number[] | null} */
   shares() {
     if (this.#wins.length === 0) return null;

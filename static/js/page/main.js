@@ -1,12 +1,15 @@
 // The page: three lanes on one feed. This file wires the parts together and owns the only two clocks of the page, the
 // frame and the second.
 
+import { parseCursor } from '../tricast.js';
 import { api, ClockOffset, pageClock } from './api.js';
 import { Controls } from './controls.js';
 import { Lane } from './lane.js';
 import { Ledger } from './ledger.js';
+import { loss } from './loss.js';
 import { PaintClock } from './paint.js';
 import { Race } from './race.js';
+import { restart } from './restart.js';
 import { Send } from './send.js';
 import { help, languages, selection, sheet, shortcuts, themes } from './shell.js';
 import { verdict } from './verdict.js';
@@ -15,6 +18,8 @@ import { loadWords, millis, number, seconds, t } from './words.js';
 const WAYS = /** @type {const} */ (['poll', 'sse', 'ws']);
 const CUT_MS = 5000;
 const SUMMARY_SECONDS = 10;
+// Lives of the feed that are told apart.
+const EPOCHS_MAX = 20;
 
 const part = (name) => document.querySelector(`[data-x="${name}"]`);
 const offset = new ClockOffset();
@@ -51,7 +56,14 @@ async function start() {
   const paintClock = new PaintClock(clock);
   const visitor = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 
+  let epochs = new Set();
   const arrived = (lane, { event, offset: at, at: time, replayed }) => {
+    const epoch = parseCursor(event.id)?.epoch ?? '';
+    if (!epochs.has(epoch)) {
+      // A new life of the feed numbers anew.
+      epochs = new Set([...epochs, epoch].slice(-EPOCHS_MAX));
+      ledger.clear();
+    } else if (epoch !== [...epochs].at(-1)) return { gap: 0, own: send.isOwn(event) };
     const { gap, complete } = ledger.arrive(WAYS.indexOf(lane.way), at, time, replayed);
     const publishedAt = event.data?.at_us / 1000;
     if (publishedAt > 0 && !replayed) paintClock.arrived(publishedAt);
@@ -72,6 +84,8 @@ async function start() {
   const controls = new Controls(state);
   const selected = selection(lanes);
   const cutAll = networkCut(lanes);
+  const again = restart(lanes);
+  const lose = loss([...WAYS], visitor);
   const { open } = help();
   sheet();
   acts(lanes);
@@ -83,6 +97,8 @@ async function start() {
     k: () => tried(selected.lane.kill()),
     c: () => tried(selected.lane.cut(CUT_MS)),
     x: cutAll,
+    r: again,
+    l: lose,
     b: () => send.burst(),
     '/': () => send.focus(),
     '?': open,
@@ -115,7 +131,7 @@ function showPage(lanes, ledger, paintClock) {
     part('paint').textContent = `p99 ${millis(paint.p99)} ms`;
     part('paint').dataset.p99 = paint.p99.toFixed(2);
   }
-  part('verdict').textContent = verdict(lanes.map((lane) => lane.figures))
+  part('verdict').textContent = new Set(lanes.map((lane) => lane.transport)).size < lanes.length ? t('verdict.switched') : verdict(lanes.map((lane) => lane.figures))
     .map(({ key, values }) => t(key, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shown(name, value)]))))
     .join(' ');
   part('throttled').hidden = !document.hidden;
@@ -129,6 +145,10 @@ function acts(lanes) {
     press('kill', () => tried(lane.kill()));
     press('pause', () => lane.togglePause());
     press('cut', () => tried(lane.cut(CUT_MS)));
+    const select = lane.root.querySelector('[data-act="transport"]');
+    // A browser that comes back to the page keeps what was chosen before; the lane does not.
+    select.value = lane.transport;
+    select.addEventListener('change', () => lane.switchTo(select.value));
   }
 }
 

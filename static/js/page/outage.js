@@ -2,9 +2,10 @@
 
 /**
  * @typedef {object} Stamp
- * @property {'cut' | 'kill' | 'pause' | 'switch' | 'lost'} kind
+ * @property {'cut' | 'kill' | 'pause' | 'switch' | 'restart' | 'lost'} kind
  * @property {number} lost
  * @property {number} doubled
+ * @property {number} told     times that the server said something will not come
  * @property {number} missed   events that were published meanwhile and came afterwards
  * @property {number} backMs   from when the way was free again to when the lane had caught up
  */
@@ -35,7 +36,7 @@ export class Outage {
     if (this.#open) Object.assign(this.#open, this.#cause);
   }
 
-  /** @param {number} now @param {{lost: number, doubled: number}} counts */
+  /** @param {number} now @param {{lost: number, doubled: number, told?: number}} counts */
   begin(now, counts) {
     if (this.#open) return;
     const pressed = this.#cause && now <= this.#cause.freeAt + CAUSE_MS ? this.#cause : null;
@@ -88,6 +89,7 @@ export class Outage {
       kind: open.kind,
       lost: counts.lost - open.lost,
       doubled: counts.doubled - open.doubled,
+      told: (counts.told ?? 0) - (open.told ?? 0),
       missed: open.missed,
       backMs: Math.max(0, caughtAt - Math.max(open.freeAt, open.since)),
     };

@@ -40,7 +40,7 @@ export class Race {
     this.#part('race-time').textContent = t('race.at', { time: timeText(race.publishedAt) });
     const first = Math.min(...race.took);
     race.ways.forEach((way, lane) => {
-      const track = this.#root.querySelector(`.track[data-way="${way}"]`);
+      const track = this.#root.querySelector(`.track[data-lane="${way}"]`);
       const gap = race.took[lane] - first;
       track.style.setProperty('--x', onScale(race.took[lane]).toFixed(4));
       track.toggleAttribute('data-first', gap === 0);

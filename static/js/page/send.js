@@ -119,7 +119,7 @@ export class Send {
       const time = times?.[lane] ?? null;
       const got = time !== null ? 'yes' : outside(sent.room, way) ? 'no' : performance.now() - sent.since > WAITED_MS ? 'missed' : 'open';
       if (got === 'open') open += 1;
-      const cell = document.querySelector(`.who-row [data-way="${way}"]`);
+      const cell = document.querySelector(`.who-row [data-lane="${way}"]`);
       cell.dataset.got = got;
       cell.dataset.offset = String(sent.offset);
       cell.querySelector('b').textContent = got === 'yes' ? `✓ ${millis(Math.max(0, time - sent.at))} ms` : t(`who.${got}`);

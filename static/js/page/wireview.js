@@ -31,6 +31,12 @@ export class WireView {
     }
   }
 
+  /** The lane goes another way: what follows is read as that one's bytes. @param {'poll' | 'sse' | 'ws'} way */
+  change(way) {
+    this.#way = way;
+    this.#dissect = { in: new Dissector(way), out: new Dissector(way) };
+  }
+
   /** What to ask for: nothing but totals while nobody looks. */
   get since() {
     return this.open ? this.#next : NOTHING_SINCE;

@@ -31,6 +31,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ pub const STOP_WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 struct Shared {
     board: Mutex<Board>,
+    /// Whether the server did not answer last time: that is told once, not at every connection.
+    is_alone: AtomicBool,
 }
 
 /// The board is consistent between any two of its calls, so a panic elsewhere does not spoil it.
@@ -197,6 +200,7 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
 async fn forward(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>) {
     match connected(&client, upstream).await {
         Ok(server) => {
+            shared.is_alone.store(false, Ordering::Relaxed);
             let (id, severed) = locked(&shared).open();
             let up = UpGate { shared: Arc::clone(&shared), id, scanner: Scanner::new() };
             let down = DownGate { shared: Arc::clone(&shared), id };
@@ -204,7 +208,9 @@ async fn forward(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>) {
             locked(&shared).close(id);
         }
         Err(error) => {
-            tracing::warn!(%error, %upstream, "the server behind the tap is not there");
+            if !shared.is_alone.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, %upstream, "the server behind the tap is not there");
+            }
             copy::reset(&client);
         }
     }

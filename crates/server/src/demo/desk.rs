@@ -13,11 +13,12 @@ use super::pace::RATE_MAX;
 use super::process::{CpuMeter, rss_bytes};
 use super::source::{PAYLOAD_BYTES_MAX, ROOMS};
 use super::wishes::Wishes;
-use super::{DemoParts, Network};
+use super::{DemoParts, Network, Power};
 
 /// The demo's desk: one for the process.
 pub(crate) struct Desk {
     pub(super) network: Arc<dyn Network>,
+    pub(super) power: Arc<dyn Power>,
     pub(super) seed: u64,
     pub(super) counts: Counts,
     pub(super) shared: Arc<Shared>,
@@ -85,6 +86,7 @@ impl Desk {
         let now = Instant::now();
         Self {
             network: Arc::clone(&parts.network),
+            power: Arc::clone(&parts.power),
             seed: parts.seed,
             counts: Counts::default(),
             wishes: watch::Sender::new(Wishes::bounded(parts.rate, parts.payload)),

@@ -9,11 +9,13 @@
 //! Invariants:
 //! 1. Every lane reads the same log: an event is made once, whatever the number of transports.
 //! 2. The source keeps to its deadlines or counts what it missed; it never floods to catch up.
-//! 3. The network is reached through [`Network`] alone; what stands behind it is the caller's affair.
+//! 3. The network is reached through [`Network`] alone, and the server's own life through [`Power`]; what stands behind them
+//!    is the caller's affair.
 
 mod desk;
 mod network;
 mod pace;
+mod power;
 mod process;
 mod routes;
 mod source;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 
 pub(crate) use desk::Desk;
 pub use network::{Network, WireDirection, WirePiece, WireTotals, WireView};
+pub use power::Power;
 pub(crate) use routes::configure;
 pub(crate) use task::start;
 
@@ -32,6 +35,8 @@ pub(crate) use task::start;
 pub struct DemoParts {
     /// What the page may do to its own connections, and see of their bytes.
     pub network: Arc<dyn Network>,
+    /// What ends the server and starts another one.
+    pub power: Arc<dyn Power>,
     /// How many events a second the source publishes at the start: 0 to 5000.
     pub rate: f64,
     /// The size of an event's `data` at the start, in bytes: 64 to 65536.

@@ -23,12 +23,16 @@ const BODY_BYTES_MAX: usize = 4096;
 /// The longest cut, in milliseconds.
 const CUT_MS_MAX: u64 = 60_000;
 
+/// The longest that the server stays away, in milliseconds.
+const AWAY_MS_MAX: u64 = 30_000;
+
 /// Adds the demo's routes, which all work on this desk.
 pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
     let scope = web::scope("/demo")
         .app_data(Data::from(desk))
         .service(at("/state", "GET", web::get().to(state)))
         .service(at("/source", "PATCH", web::patch().to(change_source)))
+        .service(at("/restart", "POST", web::post().to(restart)))
         .service(at("/lanes/{label}/cut", "POST", web::post().to(cut)))
         .service(at("/lanes/{label}/kill", "POST", web::post().to(kill)))
         .service(at("/lanes/{label}/wire", "GET", web::get().to(wire)));
@@ -56,6 +60,18 @@ async fn change_source(
     Ok(json(&desk.change(&body)?))
 }
 
+async fn restart(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    let away = length(&read_body(&request, body, BODY_BYTES_MAX).await?, AWAY_MS_MAX)?;
+    desk.power.restart(away);
+    Ok(HttpResponse::Accepted().finish())
+}
+
 async fn cut(
     desk: Data<Desk>,
     label: Path<String>,
@@ -65,7 +81,7 @@ async fn cut(
 ) -> Result<HttpResponse, Refusal> {
     allow(&request, &ctx, &[])?;
     let label = checked(&label)?;
-    let length = cut_length(&read_body(&request, body, BODY_BYTES_MAX).await?)?;
+    let length = length(&read_body(&request, body, BODY_BYTES_MAX).await?, CUT_MS_MAX)?;
     desk.network.cut(label.as_str(), length);
     Ok(HttpResponse::NoContent().finish())
 }
@@ -104,15 +120,14 @@ fn checked(label: &str) -> Result<Label, Fault> {
 }
 
 /// Reads `{"ms":<n>}`.
-fn cut_length(body: &[u8]) -> Result<Duration, Fault> {
+fn length(body: &[u8], ms_max: u64) -> Result<Duration, Fault> {
     let fields: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| Fault::bad("body", format!("not a JSON object: {error}")))?;
     if let Some(unknown) = fields.keys().find(|name| *name != "ms") {
         return Err(Fault::bad(unknown.as_str(), "there is no such field: expected ms"));
     }
-    let ms = fields.get("ms").and_then(Value::as_u64).filter(|ms| (1..=CUT_MS_MAX).contains(ms));
-    let expected =
-        || Fault::bad("ms", format!("expected a whole number of milliseconds from 1 to {CUT_MS_MAX}"));
+    let ms = fields.get("ms").and_then(Value::as_u64).filter(|ms| (1..=ms_max).contains(ms));
+    let expected = || Fault::bad("ms", format!("expected a whole number of milliseconds from 1 to {ms_max}"));
     ms.map(Duration::from_millis).ok_or_else(expected)
 }
 

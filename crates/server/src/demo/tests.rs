@@ -39,6 +39,12 @@ impl Network for NotingNetwork {
     }
 }
 
+impl Power for NotingNetwork {
+    fn restart(&self, away: Duration) {
+        self.told.lock().unwrap().push(format!("restart {}", away.as_millis()));
+    }
+}
+
 pub(super) fn desk_and_shared(rate: f64, payload: usize) -> (Arc<Desk>, Arc<Shared>) {
     desk_on(Arc::new(NotingNetwork::default()), rate, payload)
 }
@@ -53,7 +59,8 @@ fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>
         Feeds::new(&[(Namespace::new("default").unwrap(), retention.into())], retention.into(), false, 1);
     let engine = MemoryEngine::new(Millis(1000), 10);
     let shared = Shared::new(feeds, Arc::new(engine), Limits::default(), system_now);
-    let parts = DemoParts { network, rate, payload, seed: 7 };
+    let power = Arc::<NotingNetwork>::clone(&network);
+    let parts = DemoParts { network, power, rate, payload, seed: 7 };
     (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
 }
 
@@ -147,6 +154,12 @@ async fn the_source_is_changed_and_answers_with_its_state() {
 
 #[actix_web::test]
 async fn lanes_are_cut_and_killed() {
+    let (status, body, told) = asked("POST", "/demo/restart", r#"{"ms":2000}"#).await;
+    assert_eq!((status, body, told), (202, Value::Null, vec!["restart 2000".to_owned()]));
+    for body in [r#"{"ms":0}"#, r#"{"ms":30001}"#, r#"{}"#] {
+        refused("POST", "/demo/restart", body, (400, "bad_request", "ms:")).await;
+    }
+    refused("GET", "/demo/restart", "", (405, "bad_request", "method:")).await;
     let (status, body, told) = asked("POST", "/demo/lanes/sse/cut", r#"{"ms":5000}"#).await;
     assert_eq!((status, body, told), (204, Value::Null, vec!["cut sse 5000".to_owned()]));
     let (status, _, told) = asked("POST", "/demo/lanes/p%3A1/kill", "").await;

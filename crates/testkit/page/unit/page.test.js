@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { Account } from '../../../../static/js/page/account.js';
 import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
-import { HOLES_MAX, Integrity } from '../../../../static/js/page/integrity.js';
+import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/integrity.js';
 import { Ledger } from '../../../../static/js/page/ledger.js';
 import { Outage } from '../../../../static/js/page/outage.js';
 import { sparkPaths } from '../../../../static/js/page/spark.js';
@@ -79,6 +80,14 @@ test('what was caught up with is no race, and a tie is shared', () => {
   assert.deepEqual(ledger.shares(), [0.5, 0.5]);
 });
 
+test('a ledger that was cleared knows nothing of the offsets of before', () => {
+  const ledger = new Ledger(2);
+  ledger.arrive(0, 5, 10, false);
+  ledger.clear();
+  assert.equal(ledger.times(5), null);
+  assert.deepEqual(ledger.arrive(1, 5, 5000, false), { gap: 0, complete: false });
+});
+
 test('the ledger forgets old offsets and does not mix them up with new ones', () => {
   const ledger = new Ledger(2);
   ledger.arrive(0, 1, 10, false);
@@ -114,6 +123,46 @@ test('what the server says is gone is lost, what nobody can know is unchecked', 
   assert.deepEqual([lane.lost, lane.unchecked], [15, 3]);
 });
 
+test('what is told is kept by its name, with the exact offsets', () => {
+  const lane = new Integrity();
+  lane.sync({ state: 'new', cursor: id(10) });
+  lane.gap({ from: 11, to: 20, cursor: id(20), reason: 'slow' });
+  lane.sync({ state: 'reset', cursor: id(90), missed: 70 });
+  lane.event(id(91));
+  lane.sync({ state: 'reset', cursor: id(0, 'aaaaaaaa'), missed: null });
+  assert.deepEqual(lane.tellings, [
+    { kind: 'gap', from: 11, to: 20, reason: 'slow' },
+    { kind: 'reset', from: 21, to: 90 },
+    { kind: 'epoch', from: 92, to: 0 },
+  ]);
+  for (let i = 0; i < TELLINGS_MAX; i += 1) lane.gap({ from: 1, to: 1 });
+  assert.deepEqual([lane.tellings.length, lane.told], [TELLINGS_MAX, TELLINGS_MAX + 3]);
+});
+
+test('an account knows of each offset whether it came, was named as gone, or neither', () => {
+  const account = new Account();
+  account.start(id(10));
+  account.event(id(11));
+  account.reset({ was: id(11), cursor: id(14) });
+  for (const offset of [15, 17, 17]) account.event(id(offset));
+  assert.deepEqual(account.marks(18).map(({ offset, mark }) => [offset, mark]), [
+    [11, 'got'], [12, 'told'], [13, 'told'], [14, 'told'], [15, 'got'], [16, 'open'], [17, 'got'], [18, 'open'],
+  ]);
+  const { tellings, ...sum } = account.sum(18);
+  assert.deepEqual(sum, { received: 3, told: 3, silent: 2, doubled: 1 });
+  assert.deepEqual(tellings, [{ kind: 'reset', from: 12, to: 14 }]);
+  account.gap({ from: 16, to: 18, reason: 'slow' });
+  assert.deepEqual([account.sum(18).told, account.sum(18).silent], [5, 0]);
+});
+
+test('another numbering names nothing that could be counted', () => {
+  const account = new Account();
+  account.start(id(10));
+  account.reset({ was: id(12), cursor: id(0, 'aaaaaaaa') });
+  assert.equal(account.sum(12).told, 0);
+  assert.deepEqual(account.tellings, [{ kind: 'epoch', from: 13, to: 0 }]);
+});
+
 test('holes are bounded', () => {
   const lane = new Integrity();
   lane.sync({ state: 'new', cursor: id(0) });
@@ -134,7 +183,7 @@ test('an outage ends when the lane has what the feed held, and counts from when 
   assert.equal(outage.settle(29, 6460, { lost: 0, doubled: 2 }), null);
   outage.event(6500);
   const stamp = outage.settle(30, 6600, { lost: 1, doubled: 2 });
-  assert.deepEqual(stamp, { kind: 'cut', lost: 1, doubled: 0, missed: 2, backMs: 500 });
+  assert.deepEqual(stamp, { kind: 'cut', lost: 1, doubled: 0, told: 0, missed: 2, backMs: 500 });
   assert.equal(outage.active, false);
 });
 
@@ -143,7 +192,7 @@ test('a line that breaks by itself counts from the break, also long after a butt
   outage.expect('kill', 0);
   outage.begin(60_000, { lost: 0, doubled: 0 });
   outage.aim(5);
-  assert.deepEqual(outage.settle(5, 60_200, { lost: 0, doubled: 0 }), { kind: 'lost', lost: 0, doubled: 0, missed: 0, backMs: 200 });
+  assert.deepEqual(outage.settle(5, 60_200, { lost: 0, doubled: 0 }), { kind: 'lost', lost: 0, doubled: 0, told: 0, missed: 0, backMs: 200 });
 });
 
 test('a second break before the lane has caught up is the same outage', () => {
