@@ -3,6 +3,7 @@
 mod connections;
 mod descriptors;
 mod process;
+mod restart;
 
 use std::collections::HashSet;
 

@@ -67,7 +67,8 @@ export class Integrity {
       this.lost += last - first + 1;
       this.#tell({ kind: 'gap', from: first, to: last, reason });
     }
-    this.#at = parseCursor(cursor) ?? this.#at;
+    const named = parseCursor(cursor);
+    if (named && (!this.#at || named.epoch !== this.#at.epoch || named.offset > this.#at.offset)) this.#at = named;
   }
 
   /**

@@ -19,6 +19,7 @@ import { RemoteLine } from './remote.js';
  * @property {string} [after]        a cursor, `earliest` or `tip`
  * @property {string} [label]        a name for tools and logs
  * @property {string} [session]      goes on with this session, on a connection of its own
+ * @property {number} [rate]         deliveries a second at most, 1 to 100; as they come unless given
  * @property {boolean} [shared]      whether tabs share a connection where the browser can; true unless given
  * @property {Partial<import('./backoff.js').BackoffOptions>} [backoff]
  * @property {number} [openTimeoutMs]  how long a server may take to its answer's head
@@ -80,6 +81,8 @@ export class Connection {
   get cursor() { return this.#line.cursor; }
   /** @returns {string | undefined} */
   get session() { return this.#line.session; }
+  /** @returns {string | undefined} the session's public name: what `from` says, and what `to` and `except` may name */
+  get member() { return this.#line.member; }
   /** @returns {string[]} */
   get rooms() { return this.#line.rooms; }
   /** @returns {boolean} whether other tabs have the same connection */

@@ -116,7 +116,7 @@ export class Group {
       await this.#enter(tab.rooms);
       while (tab.isReading(round) && this.#members.has(id)) {
         const page = await this.#page(tab.position.after, tab.rooms);
-        if (!tab.isReading(round) || tab.page(page, { session: this.#line.session, beat: this.#beat })) return;
+        if (!tab.isReading(round) || tab.page(page, { session: this.#line.session, member: this.#line.member, beat: this.#beat })) return;
       }
     } catch (error) {
       if (!tab.isReading(round) || this.#closed) return;
@@ -172,7 +172,7 @@ export class Group {
   }
 
   #standing() {
-    return { session: this.#line.session, stats: this.#line.stats };
+    return { session: this.#line.session, member: this.#line.member, stats: this.#line.stats };
   }
 
   #each(act) {

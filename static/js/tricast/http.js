@@ -82,7 +82,7 @@ export async function changeRooms(base, session, change) {
  * @param {string} after  a cursor, `earliest`, or `tip` for where the feed stands now
  * @param {string[]} rooms  none: of every room
  * @param {AbortSignal} [signal]
- * @returns {Promise<{events: any[], cursor: string, more: boolean, sync?: any}>}
+ * @returns {Promise<{events: any[], cursor: string, more: boolean, notices?: any[], sync?: any}>}
  */
 export async function historyPage(base, after, rooms, signal) {
   const query = rooms.length > 0 ? `&rooms=${rooms.map(encodeURIComponent).join(',')}` : '';

@@ -21,6 +21,7 @@ import { openWs } from './ws.js';
  * @property {string} [after]        a cursor, `earliest` or `tip`
  * @property {string} [label]
  * @property {string} [session]
+ * @property {number} [rate]         deliveries a second at most, 1 to 100
  * @property {Partial<import('./backoff.js').BackoffOptions>} [backoff]
  * @property {number} [openTimeoutMs]
  * @property {number} [syncTimeoutMs]
@@ -102,6 +103,7 @@ export class Line {
   get transport() { return this.#machine.transport; }
   get cursor() { return this.#machine.position.after; }
   get session() { return this.#machine.session; }
+  get member() { return this.#machine.member; }
   get rooms() { return [...this.#rooms]; }
   get memory() { return this.#memory; }
   get stats() {
@@ -232,8 +234,8 @@ export class Line {
   }
 
   #address(way, query) {
-    const pairs = Object.entries({ label: this.#options.label, ...query })
-      .filter(([name, value]) => value !== undefined && value !== '' && name !== 'turn')
+    const pairs = Object.entries({ label: this.#options.label, rate: this.#options.rate, ...query })
+      .filter(([, value]) => value !== undefined && value !== '')
       // A comma needs no escape in a query, and a poll pays for each of its bytes.
       .map(([name, value]) => `${name}=${encodeURIComponent(String(value)).replaceAll('%2C', ',')}`);
     return `${this.#base}${way}?${pairs.join('&')}`;

@@ -55,6 +55,8 @@ export class Machine {
     this.auto = (options.transport ?? 'auto') === 'auto';
     this.position = new Position(options.after);
     this.session = options.session;
+    /** The session's public name. @type {string | undefined} */
+    this.member = undefined;
     this.backoff = { ...BACKOFF, ...options.backoff };
     this.openTimeoutMs = options.openTimeoutMs ?? 10_000;
     this.syncTimeoutMs = options.syncTimeoutMs ?? 4_000;
@@ -271,6 +273,7 @@ export class Machine {
     const was = this.position.after;
     this.position.start(sync);
     if (typeof sync.session === 'string') this.session = sync.session;
+    if (typeof sync.member === 'string') this.member = sync.member;
     if (sync.beat > 0) this.beatMs = sync.beat * 1000;
     if (sync.state !== 'reset') return [];
     return [{ do: 'reset', was, cursor: this.position.after, missed: sync.missed ?? null }];

@@ -1,6 +1,7 @@
 // Long polling: ask, take everything that is pending, ask again at once. The first question of a stream does not
 // wait, so that the client knows at once whether it is connected and what it missed.
 
+import { parseCursor } from './cursor.js';
 import { asFailure, refusal } from './http.js';
 import { fromNotice } from './reasons.js';
 
@@ -65,11 +66,15 @@ function pause(ms, signal) {
 }
 
 function deliver(answer, sink, signal) {
+  const notices = [...answer.notices ?? []];
   for (const event of answer.events ?? []) {
     if (signal.aborted) return;
-    sink.event(event, null);
+    // A gap is told in its place.
+    const { offset = 0 } = parseCursor(event.id) ?? {};
+    while (notices[0]?.notice === 'gap' && notices[0].to < offset) sink.notice(notices.shift());
+    if (!signal.aborted) sink.event(event, null);
   }
-  for (const notice of answer.notices ?? []) {
+  for (const notice of notices) {
     if (signal.aborted) return;
     if (notice.notice === 'close') return sink.lost(fromNotice(notice));
     sink.notice(notice);

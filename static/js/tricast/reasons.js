@@ -26,7 +26,7 @@ export const REASONS = {
   rate_limited: { retry: 'yes', code: 4429, statuses: [429] },
   too_many_connections: { retry: 'yes', code: 4503 },
   slow_consumer: { retry: 'yes', code: 4408 },
-  replaced: { retry: 'no', code: 4409 },
+  replaced: { retry: 'no', code: 4409, statuses: [409] },
   kicked: { retry: 'no', code: 4410 },
   draining: { retry: 'yes', code: 1012 },
   degraded: { retry: 'yes', code: 1013, statuses: [503] },

@@ -22,7 +22,7 @@ const TAKEN_EACH = 100;
 const ANSWERS_MAX = 1_000;
 
 /** What decides whether two tabs may share a line, beside the server and the namespace. */
-const SHARED_OPTIONS = /** @type {const} */ (['url', 'namespace', 'transport', 'label', 'backoff', 'openTimeoutMs', 'syncTimeoutMs', 'probeMs', 'waitSeconds']);
+const SHARED_OPTIONS = /** @type {const} */ (['url', 'namespace', 'transport', 'label', 'rate', 'backoff', 'openTimeoutMs', 'syncTimeoutMs', 'probeMs', 'waitSeconds']);
 
 /**
  * @typedef {import('./line.js').Ears & {alone: () => void}} RemoteEars  `alone`: the tab needs a line of its own
@@ -34,6 +34,8 @@ export class RemoteLine {
   transport = 'ws';
   /** @type {string | undefined} */
   session = undefined;
+  /** @type {string | undefined} */
+  member = undefined;
   stats = { requests: 0, reconnects: 0, duplicates: 0, failures: 0 };
   #options;
   #ears;
@@ -200,13 +202,15 @@ export class RemoteLine {
   #notice({ name, detail, cursor }) {
     if (name === 'sync') {
       this.session = detail.session;
+      this.member = detail.member ?? this.member;
       this.#position.start({ ...detail, cursor });
     } else this.#position.reach(cursor);
     this.#ears.notice(name, detail);
   }
 
-  #changed({ change, session, stats }) {
+  #changed({ change, session, member, stats }) {
     this.session = session ?? this.session;
+    this.member = member ?? this.member;
     this.stats = stats;
     this.transport = change.transport;
     // The end comes with its reason, or not at all for this tab.

@@ -67,12 +67,14 @@ export class Tab {
 
   /**
    * A page of the history, which follows this tab's place.
-   * @param {{events: any[], cursor: string, more: boolean, sync?: any}} page
-   * @param {{session?: string, beat?: number}} line
+   * @param {{events: any[], notices?: any[], cursor: string, more: boolean, sync?: any}} page
+   * @param {{session?: string, member?: string, beat?: number}} line
    * @returns {boolean} whether no further one is wanted: the tab goes on with the line, or has enough to take for now
    */
   page(page, line) {
     this.#begin(page, line);
+    // What the server has lost lies in front of the page.
+    for (const notice of page.notices ?? []) if (notice.notice === 'gap') this.#gap(notice);
     for (const event of page.events) this.#hand({ event, transport: 'history' });
     this.position.reach(page.cursor);
     if (this.#untaken >= UNTAKEN_MAX) {
@@ -132,8 +134,8 @@ export class Tab {
   }
 
   // The first page says where the tab starts, or that its place is gone.
-  /** @param {{sync?: any, cursor: string}} page @param {{session?: string, beat?: number}} line */
-  #begin({ sync, cursor }, { session, beat }) {
+  /** @param {{sync?: any, cursor: string}} page @param {{session?: string, member?: string, beat?: number}} line */
+  #begin({ sync, cursor }, { session, member, beat }) {
     const was = this.position.after;
     if (sync) {
       const [place, start] = [this.position.cursor, parseCursor(sync.cursor)];
@@ -142,7 +144,7 @@ export class Tab {
         return this.#say('gap', { notice: 'gap', from: place.offset + 1, to: start.offset, reason: 'slow', cursor: sync.cursor, local: true });
       }
       this.#told = true;
-      this.#say('sync', { ...sync, notice: 'sync', state: 'reset', session, beat });
+      this.#say('sync', { ...sync, notice: 'sync', state: 'reset', session, member, beat });
       return this.#reset(was, sync.missed ?? null);
     }
     if (this.#told) return;
@@ -150,7 +152,7 @@ export class Tab {
     const isCursor = this.position.cursor !== null;
     const earliest = `${parseCursor(cursor)?.epoch}-0`;
     const start = isCursor ? was : was === 'earliest' ? earliest : cursor;
-    this.#say('sync', { notice: 'sync', session, cursor: start, state: isCursor ? 'resumed' : 'new', missed: 0, beat });
+    this.#say('sync', { notice: 'sync', session, member, cursor: start, state: isCursor ? 'resumed' : 'new', missed: 0, beat });
     this.position.start({ cursor: start });
   }
 

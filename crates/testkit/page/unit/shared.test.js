@@ -274,6 +274,14 @@ test('a gap of the line is told as far as the history did not fill it', () => {
   assert.equal(tab.position.after, id(10));
 });
 
+test('what the server has lost is told where the history has a hole', () => {
+  const { tab, names, said } = lone(id(2));
+  tab.read();
+  tab.page({ ...page(6, 7), notices: [{ notice: 'gap', from: 3, to: 5, reason: 'engine', cursor: id(5) }] }, {});
+  assert.deepEqual(names(), ['sync', 'gap', 6, 7]);
+  assert.deepEqual([said[1].detail.from, said[1].detail.to, said[1].detail.reason], [3, 5, 'engine']);
+});
+
 test('a tab whose feed is reset while it reads has to read again', () => {
   const { tab } = lone(id(5));
   const round = tab.read();
