@@ -112,6 +112,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: LabCommand,
     },
+    /// Look at a store of durable history, or move it. No server may use it meanwhile.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -229,6 +234,25 @@ pub(crate) struct PublishFlags {
 pub(crate) enum ConfigCommand {
     /// Print the settings that are meant, or every mistake at once.
     Check(ServeFlags),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read all of a store and tell what it holds. Fails where a part of it is damaged.
+    Check {
+        /// The folder that store.path names.
+        path: PathBuf,
+    },
+    /// Print a store, one JSON object a line: namespaces, events, idempotency keys.
+    Export {
+        /// The folder that store.path names.
+        path: PathBuf,
+    },
+    /// Fill an empty store with an export from stdin.
+    Import {
+        /// The folder, which is made where there is none.
+        path: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

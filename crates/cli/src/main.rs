@@ -15,6 +15,7 @@ mod lab;
 mod publish;
 mod restart;
 mod serve;
+mod store;
 mod subscribe;
 mod version;
 
@@ -47,6 +48,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Subscribe(flags) => block_on(subscribe::subscribe(flags)),
         Command::Publish(flags) => block_on(publish::publish(flags)),
         Command::Lab { command } => lab::lab(command),
+        Command::Store { command } => store::store(command),
         Command::Config { command } => config::config(command),
         Command::Completions { shell } => completions::completions(shell),
     }

@@ -26,12 +26,21 @@ fn the_version_tells_commit_and_compiler() {
 fn every_command_has_help_and_the_main_one_has_examples() {
     let said = tricast(&["--help"]);
     check_success(&said);
-    for word in
-        ["Examples:", "Exit codes:", "serve", "demo", "subscribe", "publish", "lab", "config", "completions"]
-    {
+    for word in [
+        "Examples:",
+        "Exit codes:",
+        "serve",
+        "demo",
+        "subscribe",
+        "publish",
+        "lab",
+        "store",
+        "config",
+        "completions",
+    ] {
         assert!(said.stdout.contains(word), "{word} is missing in:\n{}", said.stdout);
     }
-    for command in ["serve", "demo", "subscribe", "publish", "lab", "config", "completions"] {
+    for command in ["serve", "demo", "subscribe", "publish", "lab", "store", "config", "completions"] {
         let said = tricast(&[command, "--help"]);
         check_success(&said);
         assert!(said.stdout.contains("Usage: tricast"), "{command}:\n{}", said.stdout);

@@ -29,7 +29,9 @@ mod load;
 mod record;
 mod reserve;
 mod segment;
+mod tools;
 mod writer;
 
 pub use engine::{DurableEngine, StoreOptions};
 pub use error::StoreError;
+pub use tools::{Checked, CheckedNamespace, check, export, import};

@@ -114,6 +114,7 @@ struct Small(tempfile::TempDir);
 
 impl Small {
     /// `None`, with a word why, where nothing may be mounted.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
     fn mount(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");

@@ -5,3 +5,4 @@
 mod kills;
 mod lives;
 mod server;
+mod tools;
