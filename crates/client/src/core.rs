@@ -12,6 +12,8 @@ use crate::error::{Error, Failure};
 use crate::{State, Timing, Transport, Update, Way};
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 /// The shortest beat that the client believes; a server that tells less is given this much time.
@@ -40,6 +42,8 @@ pub(crate) struct Attempt {
     pub(crate) way: Way,
     pub(crate) after: After,
     pub(crate) session: Option<String>,
+    /// Grows by one with each connection, so that a request which was held up on its way cannot end a newer one.
+    pub(crate) turn: u64,
 }
 
 /// Where the connection stands.
@@ -51,9 +55,11 @@ enum Phase {
     Connecting {
         by: Duration,
     },
-    /// `synced` since then, once the server has said anything that counts.
+    /// `synced` since then, once the server has said anything that counts; `flows` once it has said more, late enough
+    /// not to have come in one piece with that.
     Open {
         synced: Option<Duration>,
+        flows: bool,
         silent_at: Duration,
     },
     Ended,
@@ -73,6 +79,8 @@ pub(crate) struct Core {
     /// Everything up to here has come.
     seen: Option<Cursor>,
     session: Option<String>,
+    /// Connections that were asked for.
+    turn: u64,
     beat: Duration,
     /// Failures in a row, for the backoff.
     failures: u32,
@@ -80,6 +88,8 @@ pub(crate) struct Core {
     left: usize,
     /// The last way by which the server was heard: a break there is the network's or the server's doing.
     proven: Option<Way>,
+    /// When `Auto` looks again whether a better way works than the one that it came to.
+    better_at: Duration,
     duplicates_dropped: u64,
     /// The server said why it ends the stream; kept until the end itself.
     closing: Option<Failure>,
@@ -97,10 +107,12 @@ impl Core {
             start,
             seen: None,
             session: None,
+            turn: 0,
             beat: timing.first_sync,
             failures: 0,
             left: 0,
             proven: None,
+            better_at: Duration::ZERO,
             duplicates_dropped: 0,
             closing: None,
         }
@@ -113,6 +125,7 @@ impl Core {
             Phase::Waiting { until } if now < until => Next::Sleep(until),
             Phase::Waiting { .. } => {
                 let by = now + self.timing.connect;
+                self.turn += 1;
                 self.phase = Phase::Connecting { by };
                 Next::Connect(self.attempt(), by)
             }
@@ -124,7 +137,7 @@ impl Core {
 
     fn attempt(&self) -> Attempt {
         let after = self.seen.map_or(self.start, After::Cursor);
-        Attempt { way: self.way, after, session: self.session.clone() }
+        Attempt { way: self.way, after, session: self.session.clone(), turn: self.turn }
     }
 
     /// The state that goes with a [`Next::Connect`].
@@ -134,7 +147,7 @@ impl Core {
 
     /// The server took the connection; now it must say something.
     pub(crate) fn opened(&mut self, now: Duration) {
-        self.phase = Phase::Open { synced: None, silent_at: now + self.timing.first_sync };
+        self.phase = Phase::Open { synced: None, flows: false, silent_at: now + self.timing.first_sync };
     }
 
     /// Bytes came, and `told` is whether there was a whole message among them. Gives the new state at the first.
@@ -143,8 +156,9 @@ impl Core {
     /// it buffers the stream must not pass for the server.
     pub(crate) fn heard(&mut self, now: Duration, told: bool) -> Option<State> {
         let silence = self.silence();
-        let Phase::Open { synced, silent_at } = &mut self.phase else { return None };
+        let Phase::Open { synced, flows, silent_at } = &mut self.phase else { return None };
         let first = synced.is_none() && told;
+        *flows |= told && synced.is_some_and(|since| now - since >= self.beat / 2);
         if first {
             *synced = Some(now);
             self.left = 0;
@@ -223,7 +237,7 @@ impl Core {
         let failure = self.closing.take().unwrap_or(failure);
         let synced = self.forget_if_steady(now);
         let blamed = failure.blames_the_way(self.proven == Some(self.way));
-        let leaves = self.choice == Transport::Auto && !synced && blamed;
+        let leaves = self.choice == Transport::Auto && blamed && (!synced || self.was_held_back(&failure));
         self.left += usize::from(leaves);
         let exhausted = self.left >= Way::ALL.len();
         if failure.is_final() && (!leaves || exhausted) {
@@ -231,14 +245,23 @@ impl Core {
             return Err(failure.into());
         }
         if leaves && !exhausted {
+            self.better_at = now + self.timing.way_memory;
             self.way = after_way(self.way);
             return Ok(self.wait(now, Duration::ZERO, &failure));
         }
-        if exhausted {
+        let looks_again = self.choice == Transport::Auto && now >= self.better_at;
+        if exhausted || looks_again {
             self.left = 0;
             self.way = first_way(self.choice);
         }
         self.back_off(now, random, &failure)
+    }
+
+    /// Whether a stream that is mute told its first things and nothing more: something on the way lets a beginning
+    /// through and keeps the rest. A stream that has flowed is mute because the network is.
+    fn was_held_back(&self, failure: &Failure) -> bool {
+        matches!(failure, Failure::Mute)
+            && matches!(self.phase, Phase::Open { synced: Some(_), flows: false, .. })
     }
 
     /// Whether the server had said anything on this connection. One that lasted makes earlier failures forgotten.

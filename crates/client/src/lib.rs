@@ -34,7 +34,10 @@
 //!    after every other one.
 //! 3. A delay before a reconnect is drawn from the whole range up to a ceiling that doubles and is capped, and is
 //!    never shorter than the server asked for.
-//! 4. A stream that is silent for [`Timing::beats_missed`] beats is given up.
+//! 4. A stream that is silent for [`Timing::beats_missed`] beats is given up. [`Transport::Auto`] goes on by the next
+//!    transport if that stream told its beginning and nothing more, as one does behind a proxy that buffers, and
+//!    remembers for [`Timing::way_memory`] which transports failed here.
+//! 5. A request that was held up on its way cannot end a newer connection of the same subscription.
 
 mod backoff;
 mod client;

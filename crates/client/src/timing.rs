@@ -20,6 +20,9 @@ pub struct Timing {
     pub backoff_base: Duration,
     /// The ceiling of all delays that the server did not ask for. 15 s unless told otherwise.
     pub backoff_cap: Duration,
+    /// How long [`Transport::Auto`](crate::Transport::Auto) remembers that a better transport failed, before it tries
+    /// that one again when it has to connect anyway. 5 minutes unless told otherwise.
+    pub way_memory: Duration,
     /// A connection that lasted this long makes the earlier failures forgotten. 5 s unless told otherwise.
     pub steady: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for Timing {
             poll_slack: Duration::from_secs(10),
             backoff_base: Duration::from_millis(250),
             backoff_cap: Duration::from_secs(15),
+            way_memory: Duration::from_secs(300),
             steady: Duration::from_secs(5),
         }
     }

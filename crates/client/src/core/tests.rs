@@ -23,7 +23,7 @@ fn core(choice: Transport) -> Core {
     Core::new(Timing::default(), None, choice, After::Tip)
 }
 
-fn event(id: Cursor) -> Message {
+pub(super) fn event(id: Cursor) -> Message {
     let data = serde_json::value::to_raw_value(&1).unwrap();
     let (kind, time) = ("message".to_owned(), String::new());
     Message::Event(EventMsg { id, kind, time, rooms: Vec::new(), key: None, from: None, data })
@@ -86,7 +86,7 @@ fn resumes_with_session_and_cursor_after_a_break() {
     let Next::Connect(attempt, by) = core.next(until) else { panic!("does not connect") };
     assert_eq!(
         attempt,
-        Attempt { way: Way::Sse, after: After::Cursor(at(12)), session: Some("s_1".to_owned()) }
+        Attempt { way: Way::Sse, after: After::Cursor(at(12)), session: Some("s_1".to_owned()), turn: 2 }
     );
     assert_eq!(by, until + Timing::default().connect);
 }
@@ -218,6 +218,51 @@ fn auto_does_not_leave_a_way_that_worked_because_the_network_is_away() {
     assert_eq!(way_and_delay(&core.failed(secs(205), 0, Failure::Mute).unwrap()).0, Way::Sse);
 }
 
+/// A proxy that passes on the head and the first piece of a stream, and keeps the rest until its buffer is full.
+#[test]
+fn auto_leaves_a_way_that_tells_its_sync_and_nothing_more() {
+    let mut core = core(Transport::Auto);
+    open(&mut core, secs(0), SyncState::New, at(0));
+    core.heard(secs(0), false);
+    assert_eq!(core.next(secs(0)), Next::Read(secs(30)), "two beats");
+    let state = core.failed(secs(30), HALF, Failure::Mute).unwrap();
+    assert_eq!(way_and_delay(&state), (Way::Sse, Duration::ZERO));
+}
+
+#[test]
+fn auto_keeps_a_way_that_has_flowed() {
+    let mut core = core(Transport::Auto);
+    open(&mut core, secs(0), SyncState::New, at(0));
+    core.heard(secs(1), true);
+    core.heard(secs(15), true);
+    assert_eq!(way_and_delay(&core.failed(secs(45), HALF, Failure::Mute).unwrap()).0, Way::Ws);
+}
+
+#[test]
+fn auto_forgets_after_a_while_that_a_better_way_failed() {
+    let mut core = core(Transport::Auto);
+    core.next(secs(0));
+    let refused = Failure::Stranger { status: 426, retry_after: None, detail: String::new() };
+    core.failed(secs(0), HALF, refused).unwrap();
+    for (now, expected) in [(10, Way::Sse), (290, Way::Sse), (300, Way::Ws)] {
+        open(&mut core, secs(now) - secs(5), SyncState::New, at(0));
+        assert_eq!(way_and_delay(&core.failed(secs(now), 0, broken()).unwrap()).0, expected, "at {now} s");
+    }
+}
+
+#[test]
+fn every_connection_has_a_higher_turn() {
+    let mut core = core(Transport::Ws);
+    for expected in 1..4 {
+        // Asked twice, it is the same connection.
+        for _ in 0..2 {
+            let Next::Connect(attempt, _) = core.next(secs(expected)) else { panic!("does not connect") };
+            assert_eq!(attempt.turn, expected);
+        }
+        core.failed(secs(expected), 0, broken()).unwrap();
+    }
+}
+
 #[test]
 fn auto_backs_off_when_every_way_is_mute_and_starts_over() {
     let mut core = core(Transport::Auto);
@@ -334,7 +379,7 @@ fn a_switch_goes_on_at_once_from_the_same_place() {
     let Next::Connect(attempt, _) = core.next(secs(2)) else { panic!("does not connect") };
     assert_eq!(
         attempt,
-        Attempt { way: Way::Poll, after: After::Cursor(at(5)), session: Some("s_1".to_owned()) }
+        Attempt { way: Way::Poll, after: After::Cursor(at(5)), session: Some("s_1".to_owned()), turn: 2 }
     );
 }
 

@@ -85,7 +85,7 @@ impl Dial {
     }
 
     /// The address of a subscription, with what all transports ask for in the same way.
-    fn subscribe(&self, way: Way, after: After, session: Option<&str>) -> Url {
+    fn subscribe(&self, way: Way, after: After, session: Option<&str>, turn: u64) -> Url {
         let mut url = self.endpoint(way.name());
         let mut query = url.query_pairs_mut();
         query.append_pair("after", &after_text(after));
@@ -95,6 +95,7 @@ impl Dial {
         if let Some(session) = session {
             query.append_pair("session", session);
         }
+        query.append_pair("turn", &turn.to_string());
         if let Some(label) = &self.label {
             query.append_pair("label", label);
         }
@@ -157,8 +158,8 @@ mod tests {
 
     #[test]
     fn the_query_says_where_to_go_on() {
-        let url = dial("http://h").subscribe(Way::Ws, After::Earliest, Some("s_1"));
-        assert_eq!(url.query(), Some("after=earliest&rooms=a%2Cb%3A1&session=s_1"));
+        let url = dial("http://h").subscribe(Way::Ws, After::Earliest, Some("s_1"), 3);
+        assert_eq!(url.query(), Some("after=earliest&rooms=a%2Cb%3A1&session=s_1&turn=3"));
     }
 
     #[test]

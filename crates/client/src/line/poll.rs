@@ -22,6 +22,7 @@ pub(crate) struct PollLine {
     dial: Dial,
     after: After,
     session: Option<String>,
+    turn: u64,
     /// The next poll is the first one, and asks for an answer at once, so that the client knows where it stands.
     first: bool,
     /// The last answer came empty and before its time: another client has the session.
@@ -33,7 +34,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl PollLine {
     pub(crate) fn new(dial: Dial, attempt: Attempt) -> Self {
-        Self { dial, after: attempt.after, session: attempt.session, first: true, hurried: false }
+        Self {
+            dial,
+            after: attempt.after,
+            session: attempt.session,
+            turn: attempt.turn,
+            first: true,
+            hurried: false,
+        }
     }
 
     pub(crate) async fn read(&mut self) -> Result<Batch, Failure> {
@@ -42,7 +50,7 @@ impl PollLine {
         }
         let asked = Instant::now();
         let wait_secs = if self.first { 0 } else { self.dial.poll_wait.as_secs() };
-        let mut url = self.dial.subscribe(Way::Poll, self.after, self.session.as_deref());
+        let mut url = self.dial.subscribe(Way::Poll, self.after, self.session.as_deref(), self.turn);
         url.query_pairs_mut()
             .append_pair("wait", &wait_secs.to_string())
             .append_pair("max", &EVENTS_MAX.to_string());

@@ -19,7 +19,7 @@ pub(crate) struct SseLine {
 
 impl SseLine {
     pub(crate) async fn open(dial: &Dial, attempt: &Attempt) -> Result<Self, Failure> {
-        let url = dial.subscribe(Way::Sse, attempt.after, attempt.session.as_deref());
+        let url = dial.subscribe(Way::Sse, attempt.after, attempt.session.as_deref(), attempt.turn);
         let request = dial.http.get(url).header(ACCEPT, EVENT_STREAM);
         let response = request.send().await.map_err(broken)?;
         if response.status() != reqwest::StatusCode::OK {

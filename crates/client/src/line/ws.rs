@@ -35,7 +35,7 @@ pub(crate) struct WsLine {
 
 impl WsLine {
     pub(crate) async fn open(dial: &Dial, attempt: &Attempt) -> Result<Self, Failure> {
-        let url = dial.subscribe(Way::Ws, attempt.after, attempt.session.as_deref());
+        let url = dial.subscribe(Way::Ws, attempt.after, attempt.session.as_deref(), attempt.turn);
         let stream = connect(&url).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
         // "http" and "ws" differ in name only: the handshake is a request like any other (RFC 6455, section 1.3).
         let address = format!("ws{}", url.as_str().trim_start_matches("http"));
