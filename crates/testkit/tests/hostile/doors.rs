@@ -9,6 +9,7 @@ on_each_way!(
     a_stream_at_last_is_carried_as_one_at_first,
     cut_at_every_byte,
     more_polls_behind_a_publish_than_are_read_ahead,
+    polls_ahead_of_answers_that_are_not_read_yet,
     chunks_and_expectations,
     a_second_head_that_stops_is_ended,
 );
@@ -99,6 +100,23 @@ fn more_polls_behind_a_publish_than_are_read_ahead(way: Way) {
         assert_eq!(connection.response(patience()).unwrap().json()["events"][0]["data"], "b");
     }
     assert_eq!(server.get("/healthz").status, 200);
+}
+
+/// A client may write all of its requests before it reads an answer. Answers that it does not take yet keep the next
+/// ones back; they once ended the connection.
+fn polls_ahead_of_answers_that_are_not_read_yet(way: Way) {
+    let server = way.server(&[("server.workers", "1")]);
+    let ids = server.publish_all(["\"a\"", "\"b\""]);
+    let polls = (40 << 10) / poll(&ids[0]).len();
+    let mut connection = server.connect_narrow(2048).unwrap();
+    connection.send(poll(&ids[0]).repeat(polls)).unwrap();
+    // Long enough for the answers to fill whatever is between.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    for n in 0..polls {
+        let answer =
+            connection.response(patience()).unwrap_or_else(|error| panic!("{n} of {polls}: {error}"));
+        assert_eq!(answer.json()["events"][0]["data"], "b");
+    }
 }
 
 /// Requests whose end is not plain from their head, and one that waits to be asked for its body; others follow them.

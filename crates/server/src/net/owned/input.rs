@@ -57,7 +57,8 @@ impl Owned {
             Ok(count) => count,
             Err(()) => return Wanted::Drop,
         };
-        let is_held = conn.role.is_waiting() || conn.stands();
+        let stands = conn.stands();
+        let is_held = conn.role.is_waiting() || stands;
         let has_more = count > 0 && conn.reads_on();
         let Role::Polls(polls) = &mut conn.role else { return Wanted::Nothing };
         let was_empty = polls.ahead.is_empty();
@@ -70,6 +71,8 @@ impl Owned {
         let (used, wanted) = match next {
             Next::Again(after, used) => (used, Wanted::Poll(after)),
             Next::Other => (0, Wanted::GiveBack),
+            // Its answers are there, and it has not read them yet: it may be writing still. No more is read until it has.
+            Next::Nothing if polls.ahead.len() > AHEAD_BYTES_MAX && stands => (0, Wanted::Nothing),
             // A client that sends so much before it has its answer is up to no good.
             Next::Nothing if polls.ahead.len() > AHEAD_BYTES_MAX => return Wanted::Drop,
             // Also of a head that began behind the request before it, and of one that TLS gave by records.
