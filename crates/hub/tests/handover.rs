@@ -48,12 +48,6 @@ mod lock;
 #[path = "../src/mailbox.rs"]
 mod mailbox;
 
-/// What stands in an order that has no part in the hand-over.
-mod tally {
-    #[derive(Debug)]
-    pub(crate) struct Tally;
-}
-
 use futures::FutureExt as _;
 use loom::sync::RwLock;
 use loom::thread;

@@ -29,12 +29,20 @@ pub(super) fn parts_of(local: &Local, subscriber: &Subscriber, read: &Read<Encod
     read.pieces().map(part).collect()
 }
 
-pub(super) fn join_parts(parts: &[Part]) -> Bytes {
-    if let [part] = parts {
-        return part.bytes.clone();
+/// All of it in one piece. One event alone is not copied.
+pub(super) fn join(local: &Local, subscriber: &Subscriber, read: &Read<Encoded>) -> Bytes {
+    let shape = subscriber.shape;
+    if let ([], [event]) = (read.gaps.as_slice(), read.entries.as_slice()) {
+        return bytes_of(shape, event);
     }
-    let mut joined = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
-    parts.iter().for_each(|part| joined.extend_from_slice(&part.bytes));
+    let size = read.entries.iter().map(|event| event.size).sum::<usize>() / 2 + 128 * read.gaps.len();
+    let mut joined = BytesMut::with_capacity(size);
+    read.pieces().for_each(|piece| match piece {
+        Piece::Gap(gap) => {
+            joined.extend_from_slice(&notice_bytes(shape, &gap_notice(local, subscriber, &gap)));
+        }
+        Piece::Event(event) => joined.extend_from_slice(&bytes_of(shape, event)),
+    });
     joined.freeze()
 }
 

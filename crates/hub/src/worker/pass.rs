@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tricast_feed::{AudienceKey, Offset};
 
+use crate::Way;
 use crate::carrier::Carrier;
 use crate::join::{Event, Joined};
 use crate::key::Key;
@@ -227,12 +228,11 @@ impl State {
         let (head, tail) = members.split_at(*passes % members.len().max(1));
         for member in tail.iter().chain(head) {
             let Some(subscriber) = self.subscribers.get_mut(*member) else { continue };
-            let tally = &mut tallies[subscriber.way.index()];
             if subscriber.place != Place::Live {
+                let tally = &mut tallies[subscriber.way.index()];
                 share.owe_behind(subscriber, *member, run.before, tally);
                 continue;
             }
-            subscriber.debt.grow(share.count, tally);
             match share.join {
                 Some(join) => {
                     subscriber.place = Place::Due;
@@ -241,6 +241,7 @@ impl State {
                 }
                 None => {
                     subscriber.place = Place::Behind(run.before);
+                    subscriber.debt.grow(share.count, &mut tallies[subscriber.way.index()]);
                     readers.push(Key { index: *member, serial: subscriber.serial });
                 }
             }
@@ -250,79 +251,92 @@ impl State {
     /// Serves the next subscribers of a run, at most so many. True while some remain.
     pub(crate) fn step(&mut self, run: &mut Run, most: usize) -> bool {
         let end = run.todo.len().min(run.done + most);
-        let mut delivered = 0;
+        let mut served = [0_u64; Way::ALL.len()];
         for place in run.done..end {
             let (join, member) = run.todo[place];
-            delivered += self.serve(run.feed, run.before, member as usize, &mut run.joins[join as usize]);
+            self.serve(run.feed, run.before, member as usize, &mut run.joins[join as usize], &mut served);
         }
         run.done = end;
-        self.shared.count_deliveries(delivered as u64);
+        // Whoever was served whole was owed just that and owes nothing now: it is counted here, for all at once.
+        for (tally, served) in self.locals[run.feed].tallies.iter_mut().zip(served) {
+            tally.owed += served;
+            tally.delivered += served;
+        }
+        self.shared.count_deliveries(served.iter().sum());
         end < run.todo.len()
     }
 
-    /// Serves one subscriber. Gives the number of deliveries.
-    fn serve(&mut self, feed: usize, before: Offset, member: usize, joined: &mut Joined) -> usize {
-        let Some(subscriber) = self.subscribers.get_mut(member) else { return 0 };
+    /// Serves one subscriber, and counts what it was served by transport.
+    fn serve(
+        &mut self,
+        feed: usize,
+        before: Offset,
+        member: usize,
+        joined: &mut Joined,
+        served: &mut [u64; Way::ALL.len()],
+    ) {
+        let Some(subscriber) = self.subscribers.get_mut(member) else { return };
         // The slot may be another's by now, who is due in a pass over another feed.
         if subscriber.place != Place::Due || subscriber.feed != feed {
-            return 0;
+            return;
         }
         let key = Key { index: member, serial: subscriber.serial };
-        let tally = &mut self.locals[feed].tallies[subscriber.way.index()];
-        let fate = Fate { delivered: joined.count() as u64, ..Fate::default() };
+        let way = subscriber.way.index();
         match &mut subscriber.out {
             Out::Line(line) => {
                 let bytes = joined.get(subscriber.shape);
                 let written = self.carrier.send(line.seat, bytes);
-                if written == bytes.len() {
-                    subscriber.place = Place::Live;
-                    subscriber.debt.settle(fate, tally);
-                    return joined.count();
+                if written < bytes.len() {
+                    return self.hold(key, before, written, joined);
                 }
-                return self.hold(key, before, written, joined);
+                subscriber.place = Place::Live;
+                served[way] += joined.count() as u64;
             }
             Out::Call(call) if call.sync.is_none() && joined.count() <= call.events_max as usize => {
                 self.carrier.answer(call.seat, joined.get(subscriber.shape));
-                subscriber.debt.settle(fate, tally);
                 subscriber.place = Place::Live;
+                served[way] += joined.count() as u64;
                 self.rest(key);
-                return joined.count();
             }
             Out::Pipe(pipe) if pipe.is_free() => {
                 pipe.fill(joined.get(subscriber.shape).clone(), self.second);
-                subscriber.debt.settle(fate, tally);
                 subscriber.place = Place::Live;
-                return joined.count();
+                served[way] += joined.count() as u64;
             }
-            Out::Parked(parked) if parked.is_answered() => {
-                subscriber.debt.give_back(tally);
-                subscriber.place = Place::Live;
-            }
+            // It has its answer, and waits for it to be taken.
+            Out::Parked(parked) if parked.is_answered() => subscriber.place = Place::Live,
             Out::Parked(parked) if parked.sync.is_none() && joined.count() <= parked.events_max => {
                 parked.answer(joined.get(subscriber.shape).clone());
-                subscriber.debt.settle(fate, tally);
                 subscriber.place = Place::Live;
-                return joined.count();
+                served[way] += joined.count() as u64;
             }
-            Out::Pipe(_) => subscriber.place = Place::Behind(before),
-            Out::Call(_) | Out::Parked(_) => {
+            Out::Pipe(_) | Out::Call(_) | Out::Parked(_) => {
                 subscriber.place = Place::Behind(before);
-                self.nudge(key);
+                subscriber.debt.grow(joined.count() as u64, &mut self.locals[feed].tallies[way]);
+                self.nudge_poll(key);
             }
         }
-        0
     }
 
-    /// A connection took a part of a pass only. Gives the number of deliveries.
-    fn hold(&mut self, key: Key, before: Offset, written: usize, joined: &Joined) -> usize {
-        let Self { subscribers, carrier, second, locals, .. } = self;
-        let Some(subscriber) = subscribers.get_mut(key.index) else { return 0 };
+    /// A poll that a pass cannot answer reads by itself; a stream does so when its buffer was taken.
+    fn nudge_poll(&mut self, key: Key) {
+        let is_poll = |subscriber: &mut Subscriber| matches!(subscriber.out, Out::Call(_) | Out::Parked(_));
+        if self.find(key).is_some_and(is_poll) {
+            self.nudge(key);
+        }
+    }
+
+    /// A connection took a part of a pass only.
+    fn hold(&mut self, key: Key, before: Offset, written: usize, joined: &Joined) {
+        let Self { subscribers, carrier, second, locals, shared, .. } = self;
+        let Some(subscriber) = subscribers.get_mut(key.index) else { return };
         let (stop, upto) = joined.stop(subscriber.shape, written, before);
         subscriber.place = Place::Behind(upto);
-        let fate = Fate { delivered: stop.events as u64, ..Fate::default() };
-        subscriber.debt.settle(fate, &mut locals[subscriber.feed].tallies[subscriber.way.index()]);
+        let tally = &mut locals[subscriber.feed].tallies[subscriber.way.index()];
+        subscriber.debt.grow(joined.count() as u64, tally);
+        subscriber.debt.settle(Fate { delivered: stop.events as u64, ..Fate::default() }, tally);
+        shared.count_deliveries(stop.events as u64);
         hold_line(subscriber, *second, stop.rest, carrier.as_ref());
-        stop.events
     }
 
     /// Those that started after the old head may go on now.

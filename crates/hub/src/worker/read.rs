@@ -15,7 +15,7 @@ use crate::key::Key;
 use crate::out::Out;
 use crate::pace::Leave;
 use crate::tally::Fate;
-use crate::worker::parts::{StopOfParts, gap_notice, join_parts, parts_of, reason_of, stop_of_parts};
+use crate::worker::parts::{StopOfParts, gap_notice, join, parts_of, reason_of, stop_of_parts};
 use crate::worker::pass::hold_line;
 use crate::worker::state::{Course, Local, Place, State, Subscriber};
 
@@ -89,14 +89,14 @@ impl State {
         let Self { subscribers, carrier, second, locals, .. } = self;
         let subscriber = &mut subscribers[key.index];
         let local = &locals[subscriber.feed];
-        let parts = parts_of(local, subscriber, &found.read);
-        let bytes = join_parts(&parts);
+        let bytes = join(local, subscriber, &found.read);
         let Out::Line(line) = &subscriber.out else { return false };
         let written = carrier.send(line.seat, &bytes);
         if written == bytes.len() {
             self.settle(key, found, found.read.entries.len());
             return true;
         }
+        let parts = parts_of(local, subscriber, &found.read);
         let mut stop = stop_of_parts(&parts, written, found.read.after);
         subscriber.place = Place::Behind(stop.upto);
         hold_line(subscriber, *second, std::mem::take(&mut stop.rest), carrier.as_ref());
@@ -209,8 +209,7 @@ impl State {
 
     fn stream_found(&mut self, key: Key, found: &Found) -> Bytes {
         let subscriber = &self.subscribers[key.index];
-        let parts = parts_of(&self.locals[subscriber.feed], subscriber, &found.read);
-        let bytes = join_parts(&parts);
+        let bytes = join(&self.locals[subscriber.feed], subscriber, &found.read);
         self.settle(key, found, found.read.entries.len());
         bytes
     }
