@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 use tricast_feed::{
@@ -36,6 +36,7 @@ pub struct Shared {
     /// The bounds.
     pub limits: Limits,
     clock: Clock,
+    started: Instant,
     sessions: Mutex<Sessions>,
     mailboxes: Mutex<Vec<Arc<Mailbox>>>,
     subscribers: AtomicUsize,
@@ -58,6 +59,7 @@ impl Shared {
             engine,
             limits,
             clock,
+            started: Instant::now(),
             sessions: Mutex::default(),
             mailboxes: Mutex::default(),
             subscribers: AtomicUsize::new(0),
@@ -73,6 +75,11 @@ impl Shared {
     /// The time.
     pub fn now(&self) -> Millis {
         (self.clock)()
+    }
+
+    /// How long the process has run: what a grace is counted by, whatever is done to the clock.
+    fn uptime(&self) -> Millis {
+        millis(self.started.elapsed())
     }
 
     /// Publishes a batch.
@@ -228,7 +235,7 @@ impl Shared {
     }
 
     pub(crate) fn detach(&self, id: SessionId, key: Key, given: Stretch) {
-        lock(&self.sessions).detach(id, key, given, self.now());
+        lock(&self.sessions).detach(id, key, given, self.uptime());
     }
 
     /// A connection goes on from another place than where it stood; it was given this.
@@ -356,7 +363,7 @@ impl Shared {
             return;
         }
         let mut sessions = lock(&self.sessions);
-        sessions.expire(now, millis(self.limits.grace));
+        sessions.expire(self.uptime(), millis(self.limits.grace));
         self.tell_changes(&sessions);
         drop(sessions);
         self.feeds.all().iter().for_each(|feed| feed.expire(now));

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tricast_testkit::{
-    Connection, Kept, Lane, Opening, Subscriber, TestServer, WsPeer, cpu_time, eventually, open_files,
-    patience,
+    Connection, Kept, Lane, Opening, Subscriber, TestServer, WsPeer, cpu_time, eventually, memory,
+    open_files, patience,
 };
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -217,6 +217,34 @@ fn no_file_is_left_open() {
             }
             server.wait_for_subscribers(0);
             eventually("all files are closed", || open_files() <= before);
+        }
+    }
+}
+
+/// Who stands at the beginning of a long history does not hold up the worker, and the server keeps no copy of it.
+#[test]
+fn a_hundred_thousand_events_flow() {
+    const EVENTS: u64 = 100_000;
+    let _alone = alone();
+    let server = TestServer::with(&[
+        ("history.events", "200000"),
+        ("history.bytes", "1000000000"),
+        ("server.workers", "1"),
+    ]);
+    for batch in 0..EVENTS / 1000 {
+        server.publish_all(batch * 1000..(batch + 1) * 1000);
+    }
+    let mut other = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    let before = memory();
+    let open = |n: usize| Subscriber::open(&server, Lane::ALL[n % 3], &Opening::new().after("earliest"));
+    let readers: Vec<Subscriber> = (0..12).map(open).collect();
+    server.publish_all([EVENTS]);
+    assert_eq!(other.data(1), [EVENTS.to_string()], "while others stand at the beginning");
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes for twelve that stand at the beginning of {before} bytes");
+    for mut reader in readers.into_iter().take(3) {
+        for expected in 0..=EVENTS {
+            assert_eq!(reader.event().data, expected.to_string(), "{}", reader.lane());
         }
     }
 }
