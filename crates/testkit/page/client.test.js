@@ -290,7 +290,8 @@ function suite(launch) {
     for (const shared of [false, true]) {
       const { resets, iterated, seen } = await visited.evaluate(async (together) => {
         const { connect, publish } = await import('/static/js/tricast.js');
-        const feed = connect({ shared: together });
+        // In every room of the source, so that the numbers have no holes.
+        const feed = connect({ shared: together, rooms: ['kitchen', 'builds', 'comments', 'payments', 'alerts'] });
         const told = [];
         const offsets = [];
         const items = [];
@@ -433,6 +434,57 @@ function suite(launch) {
     const late = Date.now() + PATIENCE_MS;
     while (await subscribers() > before && Date.now() < late) await new Promise((resolve) => { setTimeout(resolve, 50); });
     assert.equal(await subscribers(), before);
+  });
+
+  test('tabs that share a connection lose nothing when it is cut, or when one of them comes in the middle', async () => {
+    await behind(tricast, async (first, between) => {
+      const second = await visit(between.url);
+      const follow = (visited, after) => visited.evaluate(async (start) => {
+        const { connect } = await import('/static/js/tricast.js');
+        const seen = [];
+        const feed = connect({ rooms: ['test-tabs'], transport: 'sse', after: start, backoff: { baseMs: 50, capMs: 200 } });
+        Object.assign(globalThis, { seen, feed });
+        feed.on('test.tabs', ({ data }) => seen.push(data));
+        await new Promise((resolve) => { feed.watch('sync', resolve); });
+        return { shared: feed.shared, cursor: feed.cursor };
+      }, after);
+      const { shared, cursor } = await follow(first, 'tip');
+      for (let i = 0; i < 8; i += 1) {
+        // The second tab comes late, from the cursor at which the first one began.
+        if (i === 4) assert.ok((await follow(second, cursor)).shared && shared);
+        const events = Array.from({ length: 25 }, (_, k) => ({ type: 'test.tabs', rooms: ['test-tabs'], data: i * 25 + k }));
+        const posted = await fetch(new URL('/v1/feeds/default/events', tricast.url), {
+          method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(events),
+        });
+        assert.equal(posted.status, 201);
+        if (i % 3 === 1) between.cut();
+      }
+      for (const visited of [first, second]) {
+        const seen = await visited.evaluate(async (patience) => {
+          const late = Date.now() + patience;
+          while (globalThis.seen.length < 200 && Date.now() < late) await new Promise((resolve) => { setTimeout(resolve, 50); });
+          globalThis.feed.close();
+          return globalThis.seen;
+        }, PATIENCE_MS);
+        assert.deepEqual(seen, Array.from({ length: 200 }, (_, i) => i));
+      }
+      await second.close();
+    });
+  });
+
+  test('the isolated page of the demo can share, too', async () => {
+    const visited = await engine.newPage();
+    await visited.goto(tricast.url);
+    const found = await visited.evaluate(async () => {
+      const { connect } = await import('/static/js/tricast.js');
+      const feed = connect({});
+      await new Promise((resolve) => { feed.watch('sync', resolve); });
+      const { shared } = feed;
+      feed.close();
+      return { shared, isolated: globalThis.crossOriginIsolated };
+    });
+    assert.deepEqual(found, { shared: true, isolated: true });
+    await visited.close();
   });
 
   test('where a SharedWorker cannot be had the tab has its own connection, and nobody notices', async () => {

@@ -1,6 +1,9 @@
 // The page in a real browser, against a real server.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import AxeBuilder from '@axe-core/playwright';
@@ -173,6 +176,31 @@ test('the server can be restarted from the page: it goes away, comes back, and e
   } finally {
     await close();
     await own.stop();
+  }
+});
+
+test('with a store a restart loses nothing, and the numbering goes on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tricast-page-'));
+  const own = await server({ TRICAST_STORE__PATH: join(folder, 'store') });
+  const { page, close } = await open(chrome, own.url);
+  try {
+    await waitForRows(page, 3);
+    const before = await Promise.all(WAYS.map((way) => lane(page, way)));
+    const [epoch] = (await page.getAttribute('#lane-ws', 'data-cursor')).split('-');
+    await page.click('[data-act="restart"]');
+    await Promise.all(WAYS.map((way, i) => stamped(page, way, before[i].serial)));
+    for (const [i, way] of WAYS.entries()) {
+      const now = await lane(page, way);
+      assert.match(now.stamp, /^0 lost, 0 duplicated, back after \d+\.\d s( · \d+ events? caught up)?$/, way);
+      assert.deepEqual([now.kind, now.lost, now.doubled], ['good', '0', '0'], way);
+      assert.ok(now.offset >= before[i].offset, way);
+      assert.ok(consecutive(now.ids), `${way}: ${now.ids}`);
+    }
+    assert.equal((await page.getAttribute('#lane-ws', 'data-cursor')).split('-')[0], epoch);
+  } finally {
+    await close();
+    await own.stop();
+    rmSync(folder, { recursive: true });
   }
 });
 

@@ -99,7 +99,8 @@ export class Group {
 
   /** @param {any} event */
   publish(event) { return this.#line.publish(event); }
-  check() { this.#line.check(); }
+  /** @param {boolean} changed */
+  check(changed) { this.#line.check(changed); }
 
   /** @param {string} id @param {number} count */
   taken(id, count) {

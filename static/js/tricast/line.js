@@ -116,8 +116,8 @@ export class Line {
   close() { this.#run(this.#machine.close()); }
   /** @param {Transport | 'auto'} transport */
   switchTo(transport) { this.#run(this.#machine.switchTo(transport, this.#clock.now())); }
-  /** Finds out at once whether the stream lives, where too long nothing came. */
-  check() { this.#run(this.#machine.check(this.#clock.now())); }
+  /** Finds out at once whether the stream lives, where too long nothing came. @param {boolean} [changed]  the network is another */
+  check(changed = false) { this.#run(this.#machine.check(this.#clock.now(), changed)); }
 
   /** @param {string[]} rooms @returns {Promise<void>} once the server has them */
   join(rooms) {

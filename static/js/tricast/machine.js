@@ -80,6 +80,7 @@ export class Machine {
     /** When something must have happened, or null. @type {number | null} */
     this.deadline = null;
     this.liveSince = 0;
+    this.openedAt = -Infinity;
     /** The last proof of life. */
     this.aliveAt = 0;
     /** Whether anything came after the first word. */
@@ -210,7 +211,9 @@ export class Machine {
   check(now, changed = false) {
     if (this.state === 'waiting') return this.told && this.deadline !== null && now < this.deadline ? [] : this.#open(now);
     const silence = this.transport === 'poll' ? this.pollWaitMs : this.beatMs;
-    if (this.state !== 'live' || this.probing || !(changed || now - this.aliveAt > silence + SLACK_MS)) return [];
+    // The same news may come from several places: what was opened a moment ago has it already.
+    const stale = (changed && now - this.openedAt > SLACK_MS) || now - this.aliveAt > silence + SLACK_MS;
+    if (this.state !== 'live' || this.probing || !stale) return [];
     if (this.transport !== 'ws') return [{ do: 'abort' }, ...this.#open(now)];
     this.probing = true;
     this.deadline = now + this.probeMs;
@@ -262,6 +265,7 @@ export class Machine {
     this.attempt += 1;
     this.probing = false;
     this.told = false;
+    this.openedAt = now;
     this.deadline = now + this.openTimeoutMs;
     const { transport, session, attempt } = this;
     const turn = this.firstTurn + attempt - 1;

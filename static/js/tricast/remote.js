@@ -51,6 +51,8 @@ export class RemoteLine {
   #untold = 0;
   #timers = /** @type {any[]} */ ([]);
   #answers = new Map();
+  /** Those who changed rooms while there was no line. @type {{resolve: (value: any) => void, reject: (error: Error) => void}[]} */
+  #waiting = [];
   #refs = 0;
   #releaseLock = () => {};
   #stop;
@@ -70,7 +72,7 @@ export class RemoteLine {
     this.#memory = new Memory(feedUrl(options.url, options.namespace), { now: () => performance.now() });
     this.#stop = watchSurroundings({
       check: () => this.#send({ do: 'check' }),
-      online: () => this.#send({ do: 'check' }),
+      online: () => this.#send({ do: 'check', changed: true }),
       offline: () => {},
       hide: () => this.#hide(),
       show: () => this.#show(),
@@ -106,18 +108,26 @@ export class RemoteLine {
 
   /** @param {string[]} rooms @returns {Promise<void>} */
   async join(rooms) {
-    await this.#ask({ do: 'join', rooms });
+    if (this.#attached) await this.#ask({ do: 'join', rooms });
     for (const room of rooms) this.#rooms.add(room);
+    if (!this.#attached) await this.#synced();
   }
 
   /** @param {string[]} rooms @returns {Promise<void>} */
   async leave(rooms) {
     for (const room of rooms) this.#rooms.delete(room);
-    await this.#ask({ do: 'leave', rooms });
+    if (this.#attached) await this.#ask({ do: 'leave', rooms });
+    else await this.#synced();
   }
 
   /** @param {any} event */
   publish(event) { return this.#ask({ do: 'publish', event }); }
+
+  // What is changed while there is no line goes with the next one.
+  #synced() {
+    if (this.state === 'closed') return Promise.reject(new Refused({ reason: 'closed', retry: 'no' }));
+    return /** @type {Promise<void>} */ (new Promise((resolve, reject) => { this.#waiting.push({ resolve, reject }); }));
+  }
 
   #attach() {
     this.#detach();
@@ -204,6 +214,7 @@ export class RemoteLine {
       this.session = detail.session;
       this.member = detail.member ?? this.member;
       this.#position.start({ ...detail, cursor });
+      for (const { resolve } of this.#waiting.splice(0)) resolve(undefined);
     } else this.#position.reach(cursor);
     this.#ears.notice(name, detail);
   }
@@ -261,6 +272,8 @@ export class RemoteLine {
     if (!this.#attached) return;
     this.#detach();
     this.#stop();
+    // They come with the rooms of the line that follows.
+    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined);
     this.#ears.alone();
   }
 
@@ -268,6 +281,7 @@ export class RemoteLine {
     this.#detach();
     this.#stop();
     this.#turn('closed', { failure });
+    for (const { reject } of this.#waiting.splice(0)) reject(new Refused(failure));
     this.#ears.closed(failure);
   }
 

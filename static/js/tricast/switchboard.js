@@ -65,7 +65,7 @@ export class Switchboard {
     const { group } = tab;
     if (message.do === 'ping') port.postMessage({ do: 'here', tab: id });
     else if (message.do === 'taken') group.taken(id, message.count);
-    else if (message.do === 'check') group.check();
+    else if (message.do === 'check') group.check(Boolean(message.changed));
     else if (message.do === 'detach') this.#detach(id);
     else this.#answer(port, message, group);
   }

@@ -122,7 +122,8 @@ test('a look changes nothing while proofs of life are fresh, and another network
   assert.deepEqual(subject.check(20_000), []);
   assert.deepEqual(did(subject.check(26_001)), ['abort', 'state', 'open']);
   const moved = live({ transport: 'sse' });
-  assert.deepEqual(did(moved.cameOnline(1)), ['abort', 'state', 'open']);
+  assert.deepEqual(moved.cameOnline(1), [], 'it was opened in this moment');
+  assert.deepEqual(did(moved.cameOnline(2_000)), ['abort', 'state', 'open']);
 });
 
 test('without a network it waits for the word that it is back, and blames nobody', () => {
