@@ -36,7 +36,8 @@ A tap stands in front of the server, so that the page can cut its own connection
 
 Examples:
   tricast demo
-  tricast demo --listen 127.0.0.1:0 --rate 50 --payload 1024";
+  tricast demo --listen 127.0.0.1:0 --rate 50 --payload 1024
+  tricast demo --set store.path=history    (then a restart from the page loses nothing)";
 
 const SUBSCRIBE_HELP: &str = "\
 Events go to stdout, one a line; everything about the connection goes to stderr. The command comes back by itself
