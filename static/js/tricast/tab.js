@@ -6,7 +6,7 @@
 // 2. While it reads the history, what the line brings waits here; a full queue is dropped, and read from the history too.
 // 3. A tab that does not take what it is given is given nothing more until it does; then it reads the history.
 
-import { parseCursor, Position } from './cursor.js';
+import { formatCursor, parseCursor, Position } from './cursor.js';
 
 /** Items that wait while the history is read. */
 export const WAITING_MAX = 2_000;
@@ -134,8 +134,8 @@ export class Tab {
   }
 
   // The first page says where the tab starts, or that its place is gone.
-  /** @param {{sync?: any, cursor: string}} page @param {{session?: string, member?: string, beat?: number}} line */
-  #begin({ sync, cursor }, { session, member, beat }) {
+  /** @param {{sync?: any, cursor: string, events: any[]}} page @param {{session?: string, member?: string, beat?: number}} line */
+  #begin({ sync, cursor, events }, { session, member, beat }) {
     const was = this.position.after;
     if (sync) {
       const [place, start] = [this.position.cursor, parseCursor(sync.cursor)];
@@ -150,8 +150,7 @@ export class Tab {
     if (this.#told) return;
     this.#told = true;
     const isCursor = this.position.cursor !== null;
-    const earliest = `${parseCursor(cursor)?.epoch}-0`;
-    const start = isCursor ? was : was === 'earliest' ? earliest : cursor;
+    const start = isCursor ? was : before(events[0]?.id) ?? cursor;
     this.#say('sync', { notice: 'sync', session, member, cursor: start, state: isCursor ? 'resumed' : 'new', missed: 0, beat });
     this.position.start({ cursor: start });
   }
@@ -184,4 +183,10 @@ export class Tab {
   #say(name, detail) {
     this.#post({ do: 'notice', name, detail, cursor: this.position.after });
   }
+}
+
+/** The place in front of an event. @param {string | undefined} id @returns {string | null} */
+function before(id) {
+  const place = parseCursor(id);
+  return place && formatCursor({ ...place, offset: place.offset - 1 });
 }
