@@ -26,6 +26,10 @@ use crate::writer::{Lanes, Writer};
 /// The longest that a store may take to write what is left when it is closed.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 
+/// The most that may be allowed to wait: what is held while a disk is full is written as one group, whose length has
+/// 32 bits.
+pub const QUEUE_BYTES_MAX: usize = 1 << 30;
+
 /// How a store keeps events.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -35,7 +39,7 @@ pub struct StoreOptions {
     pub durability: Durability,
     /// How long publishes are gathered under [`Durability::Async`] before they are written.
     pub flush: Duration,
-    /// Bytes of publishes that may wait to be written; further ones wait for room.
+    /// Bytes of publishes that may wait to be written, at most [`QUEUE_BYTES_MAX`]; further ones wait for room.
     pub queue_bytes_max: usize,
     /// How long an idempotency key is remembered.
     pub window: Millis,
@@ -65,7 +69,7 @@ impl DurableEngine {
         let folder = Folder::open(&options.path, true)?;
         let loaded = load(&folder, true)?;
         tell(&loaded);
-        let desk = Arc::new(Desk::new(options.queue_bytes_max));
+        let desk = Arc::new(Desk::new(options.queue_bytes_max.min(QUEUE_BYTES_MAX)));
         let (mut lanes, mut lives) = (BTreeMap::new(), HashMap::new());
         for (namespace, found) in loaded.namespaces {
             if let Some((lane, life)) = revive(namespace.clone(), found) {
@@ -294,6 +298,11 @@ fn tell(loaded: &Loaded) {
         tracing::warn!("store.path: {damage}, {what}");
     }
     for (namespace, found) in &loaded.namespaces {
+        if found.epoch.is_none() {
+            let events = found.events.len();
+            tracing::warn!(%namespace, events, "what names its epoch is lost, so it begins anew");
+            continue;
+        }
         let holes: Vec<String> =
             found.holes.iter().map(|hole| format!("{}-{}", hole.from, hole.to)).collect();
         if !holes.is_empty() {

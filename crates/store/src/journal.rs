@@ -80,7 +80,10 @@ impl Journal {
         match self.active.take() {
             Some(active) if !ends(&active) => Ok(self.active.insert(active)),
             full => {
-                let made = match Active::make(&self.folder, self.next_number, &head(&states())) {
+                // A number is tried once: what a failed attempt could not remove must not stand in the way.
+                let number = self.next_number;
+                self.next_number += 1;
+                let made = match Active::make(&self.folder, number, &head(&states())) {
                     Ok(made) => made,
                     Err(error) => {
                         self.active = full;
@@ -88,7 +91,6 @@ impl Journal {
                     }
                 };
                 self.old.extend(full.map(|active| active.segment));
-                self.next_number += 1;
                 self.began = now;
                 Ok(self.active.insert(made))
             }

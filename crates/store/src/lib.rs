@@ -32,6 +32,6 @@ mod segment;
 mod tools;
 mod writer;
 
-pub use engine::{DurableEngine, StoreOptions};
+pub use engine::{DurableEngine, QUEUE_BYTES_MAX, StoreOptions};
 pub use error::StoreError;
 pub use tools::{Checked, CheckedNamespace, check, export, import};

@@ -111,7 +111,7 @@ impl Active {
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         let made = file.write_all_at(head, 0).and_then(|()| file.sync_all()).and_then(|()| folder.sync());
         if let Err(error) = made {
-            // The number is taken again with the next attempt.
+            // A head alone does no harm where it cannot be removed.
             let _ = fs::remove_file(&path);
             return Err(error);
         }

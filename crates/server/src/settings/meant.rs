@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tricast_feed::Namespace;
 use tricast_hub::{Durability, Limits, Options};
+use tricast_store::QUEUE_BYTES_MAX;
 use tricast_wire::publish::PublishLimits;
 
 use crate::settings::SettingsSource;
@@ -213,7 +214,7 @@ impl Reader {
             _ => Durability::Async,
         };
         let flush = Duration::from_millis(self.number("store.flush_ms", 1, 10_000));
-        let queue_bytes_max = self.number("store.queue_bytes", 65_536, usize::MAX as u64);
+        let queue_bytes_max = self.number("store.queue_bytes", 65_536, QUEUE_BYTES_MAX as u64);
         (!path.is_empty()).then(|| StoreSettings { path: path.into(), durability, flush, queue_bytes_max })
     }
 

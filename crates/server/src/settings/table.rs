@@ -63,7 +63,7 @@ pub fn keys() -> &'static [Key] {
         "store.path" = "\"\"" : "folder that keeps history over restarts, made where there is none; without it history is in memory alone";
         "store.durability" = "\"async\"" : "async or sync: whether a publish is answered before or after it is on disk";
         "store.flush_ms" = "20" : "how long publishes are gathered under async before they are written together, in milliseconds, 1 to 10000";
-        "store.queue_bytes" = "33554432" : "bytes of publishes that may wait to be written; further ones wait; 65536 or more";
+        "store.queue_bytes" = "33554432" : "bytes of publishes that may wait to be written; further ones wait; 65536 to 1073741824";
         "publish.idempotency_window_secs" = "300" : "seconds that an idempotency key is remembered, 1 to 86400";
         "publish.idempotency_keys_max" = "100000" : "idempotency keys remembered in a namespace, 1 or more";
         "limits.body_bytes" = "1048576" : "bytes of a publish body, 1024 or more";
