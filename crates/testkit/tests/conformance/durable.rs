@@ -70,3 +70,18 @@ fn is_told_what_the_engine_has_lost(lane: Lane) {
     }
     assert_eq!(subscriber.event().id, next);
 }
+
+#[test]
+fn a_reply_on_a_websocket_tells_how_far_it_is_kept() {
+    for (settings, told) in [(vec![], "async"), (vec![("store.durability", "sync")], "sync")] {
+        let store = folder();
+        let server = over(store.path(), &settings);
+        let mut subscriber = Subscriber::open(&server, Lane::Ws, &Opening::new());
+        let reply = subscriber.command(r#"{"op":"publish","data":1}"#);
+        assert_eq!((&reply["ok"], &reply["durability"]), (&true.into(), &told.into()), "{reply}");
+    }
+    let server = TestServer::start();
+    let mut subscriber = Subscriber::open(&server, Lane::Ws, &Opening::new());
+    let reply = subscriber.command(r#"{"op":"publish","data":1}"#);
+    assert!(reply["ok"] == true && reply.get("durability").is_none(), "in memory nothing is said: {reply}");
+}
