@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::task::LocalSet;
-use tricast_feed::{After, Cursor, Offset, SessionId};
+use tricast_feed::{
+    Addressing, After, Cursor, Epoch, Interest, Log, Millis, Offset, ReadLimit, Retention, Room, RoomSet,
+    SessionId,
+};
 use tricast_hub::{Advance, Batch, Carrier, Hub, Seat, Shared, Stream, Way};
 use tricast_wire::text::parse_session;
 
@@ -47,11 +50,13 @@ pub enum Step {
     LinesWs,
     /// 1,000 polls on owned connections are answered by one event, and come again.
     Calls,
+    /// The one event of a quiet room is found among a million others.
+    QuietRoom,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Append,
         Self::PassSse,
         Self::PassWs,
@@ -60,6 +65,7 @@ impl Step {
         Self::LinesSse,
         Self::LinesWs,
         Self::Calls,
+        Self::QuietRoom,
     ];
 
     /// Its name in the budgets and on the command line.
@@ -74,6 +80,7 @@ impl Step {
             Self::LinesSse => "lines-sse-1000",
             Self::LinesWs => "lines-ws-1000",
             Self::Calls => "calls-1000",
+            Self::QuietRoom => "quiet-room-1000000",
         }
     }
 
@@ -88,7 +95,7 @@ impl Step {
     #[must_use]
     pub fn rounds(self) -> (usize, usize) {
         match self {
-            Self::Append | Self::PollAnswer => (1000, 5000),
+            Self::Append | Self::PollAnswer | Self::QuietRoom => (1000, 5000),
             Self::PassSse | Self::PassWs | Self::LinesSse | Self::LinesWs | Self::Calls => (10, 60),
             Self::PollsParked => (4, 12),
         }
@@ -111,8 +118,31 @@ impl Step {
                 Self::LinesSse => lines(Way::Sse, rounds).await,
                 Self::LinesWs => lines(Way::Ws, rounds).await,
                 Self::Calls => calls(rounds).await,
+                Self::QuietRoom => quiet_room(rounds),
             }
         });
+    }
+}
+
+/// Events of other rooms round the one of the quiet room.
+const OTHERS: u32 = 1_000_000;
+
+/// Reads a quiet room from the start of a long log. The log's own crate is enough: what is counted is the search.
+fn quiet_room(rounds: usize) {
+    let room = |name: &str| Room::new(name).expect("the name is good");
+    let retention = Retention { events_max: OTHERS as usize + 1, bytes_max: usize::MAX, age_max: None };
+    let mut log: Log<()> = Log::new(Epoch::from_random(1), retention);
+    let busy = [room("a"), room("b"), room("c")].map(|room| RoomSet::new(vec![room]));
+    let quiet = RoomSet::new(vec![room("quiet")]);
+    for place in 0..=OTHERS {
+        let rooms = if place == OTHERS / 2 { &quiet } else { &busy[place as usize % busy.len()] };
+        let addressing = Addressing { rooms: rooms.clone(), ..Addressing::default() };
+        log.append(Millis(0), addressing, None, |_, _| ((), 1));
+    }
+    let interest = Interest { rooms: Some(quiet), ..Interest::everything() };
+    for _ in 0..rounds {
+        let read = log.read(Offset::ZERO, log.last(), &interest, ReadLimit { events: 100, bytes: 1 << 20 });
+        assert_eq!((read.entries.len(), read.upto), (1, log.last()), "the one event, and everything is read");
     }
 }
 
