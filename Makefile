@@ -4,7 +4,7 @@ PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
 SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-peers peers budgets report lint doc fuzz soak setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers peers budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ bench-full: ## The lab's full scenario: takes its time
 
 peers: ## Installs other servers under target/peers, for comparison; each of them is optional
 	benches/peers/install.sh
+
+bench-deploy: ## 10,000 clients come back at once, each with 100 events to catch up on
+	cargo bench --package tricast-benches --bench deploy
 
 bench-peers: ## Compares tricast with the servers that `make peers` installed
 	cargo run --release --package tricast-cli -- lab peers

@@ -263,7 +263,7 @@ fn asked(place: usize, cursor: &str) -> String {
         1 => ("sse", ""),
         _ => (
             "ws",
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dHJpY2FzdC1kZXBsb3ktLS0=\r\n",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dHJpY2FzdC1kZXBsb3ktLQ==\r\n",
         ),
     };
     format!(
@@ -275,7 +275,10 @@ fn asked(place: usize, cursor: &str) -> String {
 fn read(client: &mut Client, finder: &memmem::Finder<'_>, piece: &mut [u8]) -> Result<()> {
     loop {
         match client.socket.read(piece) {
-            Ok(0) => return Err(std::io::Error::other("the server ended a connection")),
+            Ok(0) => {
+                let last = client.tail.escape_ascii();
+                return Err(std::io::Error::other(format!("the server ended a connection after {last}")));
+            }
             Ok(len) => {
                 client.tail.extend_from_slice(&piece[..len]);
                 client.got += finder.find_iter(&client.tail).count();

@@ -449,7 +449,7 @@ fn run(retention: Retention, steps: &[Step]) {
 fn config() -> ProptestConfig {
     let beside = FileFailurePersistence::WithSource("proptest-regressions");
     let failure_persistence = Some(Box::new(beside) as Box<_>);
-    ProptestConfig { cases: 1000 * soak(), failure_persistence, ..ProptestConfig::default() }
+    ProptestConfig { cases: 600 * soak(), failure_persistence, ..ProptestConfig::default() }
 }
 
 proptest! {

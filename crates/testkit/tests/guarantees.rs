@@ -30,7 +30,10 @@ fn statements(text: &str) -> Vec<(&str, &str)> {
 /// The links of a text: what is shown, and where it leads.
 fn links(text: &str) -> Vec<(&str, &str)> {
     let pieces = text.split('[').skip(1);
-    pieces.filter_map(|piece| piece.split_once("](")).filter_map(|(name, rest)| Some((name, rest.split_once(')')?.0))).collect()
+    pieces
+        .filter_map(|piece| piece.split_once("]("))
+        .filter_map(|(name, rest)| Some((name, rest.split_once(')')?.0)))
+        .collect()
 }
 
 /// Whether a source holds a test of this name: a function in Rust, a title in JavaScript.
