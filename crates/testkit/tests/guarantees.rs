@@ -1,7 +1,5 @@
 //! Each statement of `docs/guarantees.md` names the tests that show it, and these are there.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, in its helpers too")]
-
 use std::path::{Path, PathBuf};
 
 fn docs() -> PathBuf {
