@@ -1,7 +1,7 @@
 //! Questions that only a worker can answer.
 
 use tokio::sync::oneshot;
-use tricast_feed::Namespace;
+use tricast_feed::{Millis, Namespace, Offset};
 
 use crate::key::Key;
 use crate::tally::Tally;
@@ -12,6 +12,7 @@ use crate::why::Stretch;
 pub(crate) enum Ask {
     /// The worker's part of a balance, by transport.
     Balance(Namespace, oneshot::Sender<[Tally; 3]>),
-    /// What a subscriber was given so far; nothing if it has gone.
-    Given(Key, oneshot::Sender<Option<Stretch>>),
+    /// What a subscriber was given so far, and when the event at this offset, where a pass gave it; nothing if the
+    /// subscriber has gone.
+    Given(Key, Offset, oneshot::Sender<Option<(Stretch, Option<Millis>)>>),
 }

@@ -266,10 +266,15 @@ impl Shared {
             return Ok(why);
         }
         let given = match live {
-            Some(live) => given_by(&live).await,
+            Some(live) => given_by(&live, event.offset).await,
             None => None,
         };
-        Ok(lock(&self.sessions).why(id, given, event.offset))
+        let why = lock(&self.sessions).why(id, given.map(|(stretch, _)| stretch), event.offset);
+        let at = given.and_then(|(_, at)| at);
+        Ok(match (why, at) {
+            (Why::Delivered { way, .. }, Some(at)) => Why::Delivered { way, from: at, to: at },
+            (why, _) => why,
+        })
     }
 
     /// Changes a session's rooms, at once also for its open stream or parked poll. Gives the rooms it has now.
@@ -381,10 +386,10 @@ fn check_all(check: &dyn Check, batch: &Batch) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a live subscriber was given so far; nothing if it has gone meanwhile.
-async fn given_by(live: &Live) -> Option<Stretch> {
+/// What a live subscriber was given so far, and when this; nothing if it has gone meanwhile.
+async fn given_by(live: &Live, offset: Offset) -> Option<(Stretch, Option<Millis>)> {
     let (reply, answer) = oneshot::channel();
-    live.mailbox.order(Order::Ask(Ask::Given(live.key, reply)));
+    live.mailbox.order(Order::Ask(Ask::Given(live.key, offset, reply)));
     tokio::time::timeout(WORKER_WAIT_MAX, answer).await.ok()?.ok()?
 }
 

@@ -30,7 +30,7 @@ pub enum Why {
     Claimed,
     /// It was told as a part of this gap.
     Told(Gap),
-    /// It was handed over.
+    /// It was handed over; at one moment, where that is known.
     Delivered {
         /// The transport.
         way: Way,

@@ -90,6 +90,12 @@ fn told(why: Why, event: Cursor) -> Value {
             "from": gap.from.0,
             "to": gap.to.0,
         }),
+        Why::Delivered { way, from, to } if from == to => json!({
+            "verdict": "delivered",
+            "detail": "it was handed to a connection at this time",
+            "transport": way.name(),
+            "at": text::time(from),
+        }),
         Why::Delivered { way, from, to } => json!({
             "verdict": "delivered",
             "detail": "it was handed to a connection that began and ended, or still was, at these times",

@@ -1,11 +1,11 @@
 //! What a worker answers when it is asked.
 
-use tricast_feed::{Millis, Namespace};
+use tricast_feed::{Millis, Namespace, Offset};
 
 use crate::ask::Ask;
 use crate::tally::Tally;
 use crate::why::Stretch;
-use crate::worker::state::{Local, State, Subscriber};
+use crate::worker::state::{Local, Place, State, Subscriber};
 
 impl State {
     pub(crate) fn answer_question(&mut self, ask: Ask) {
@@ -13,10 +13,14 @@ impl State {
             Ask::Balance(namespace, reply) => {
                 reply.send(self.balance(&namespace)).ok();
             }
-            Ask::Given(key, reply) => {
+            Ask::Given(key, offset, reply) => {
                 let now = self.shared.now();
                 let found = self.subscribers.get(key.index).filter(|found| found.serial == key.serial);
-                reply.send(found.map(|found| given(&self.locals[found.feed], found, now))).ok();
+                let given = |found: &Subscriber| {
+                    let local = &self.locals[found.feed];
+                    (given(local, found, now), local.given_at(found, offset))
+                };
+                reply.send(found.map(given)).ok();
             }
         }
     }
@@ -29,6 +33,15 @@ impl State {
             tallies[subscriber.way.index()].pending += subscriber.debt.open();
         }
         tallies
+    }
+}
+
+impl Local {
+    /// When a pass gave a subscriber an event, if it has been live since before and the pass is remembered.
+    fn given_at(&self, subscriber: &Subscriber, offset: Offset) -> Option<Millis> {
+        let was_live = subscriber.place == Place::Live && subscriber.live_after < offset;
+        let pass = self.past.iter().find(|(head, _)| *head >= offset).filter(|_| was_live)?;
+        Some(pass.1)
     }
 }
 

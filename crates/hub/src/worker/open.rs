@@ -219,6 +219,7 @@ impl State {
             place: Place::Behind(start.offset),
             course,
             began: (start.offset, entry.now),
+            live_after: start.offset,
             debt: Debt::UNCOUNTED,
             pace,
             is_waiting: false,

@@ -90,6 +90,9 @@ fn own_of(subscriber: &Subscriber, events: &[Event]) -> u64 {
 /// of them is ready for it. So the memory of a pass is bounded whatever the rooms are.
 const LARGE_JOINS_MAX: usize = 16;
 
+/// Passes of which it is known when they were: a few seconds of a busy feed, and hours of a quiet one.
+const PASSES_REMEMBERED: usize = 256;
+
 /// A pass that is under way.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -135,9 +138,14 @@ impl State {
                 self.give_back(*key);
             }
         }
+        let now = self.shared.now();
         let local = &mut self.locals[index];
         (local.head, local.due_from) = (head, before);
         local.passes = local.passes.wrapping_add(1);
+        local.past.push_back((head, now));
+        if local.past.len() > PASSES_REMEMBERED {
+            local.past.pop_front();
+        }
         let mut run =
             Run { feed: index, before, joins: vec![], todo: vec![], done: 0, has_more: head < last };
         if is_whole {

@@ -142,7 +142,7 @@ impl State {
             if missing > 0 {
                 tracing::error!(namespace = %local.feed.namespace(), %offset, missing, "the balance is broken");
             }
-            subscriber.course = Course::Live;
+            (subscriber.course, subscriber.live_after) = (Course::Live, offset);
             if subscriber.pace.is_none() {
                 subscriber.place = Place::Live;
                 return Progress::Nothing;

@@ -63,6 +63,8 @@ pub(crate) struct Subscriber {
     pub(crate) course: Course,
     /// Where and when it began.
     pub(crate) began: (Offset, Millis),
+    /// Where it was when it became live the last time.
+    pub(crate) live_after: Offset,
     /// What it is owed and does not have yet.
     pub(crate) debt: Debt,
     /// How often it wants to be served, if less than always.
@@ -89,6 +91,8 @@ pub(crate) struct Local {
     pub(crate) waiting: Vec<Key>,
     /// This worker's part of the balance, by transport.
     pub(crate) tallies: [Tally; 3],
+    /// Where the newest passes ended, and when.
+    pub(crate) past: VecDeque<(Offset, Millis)>,
     /// Counts passes, to begin each with another subscriber.
     pub(crate) passes: usize,
 }
@@ -190,6 +194,7 @@ impl State {
             by_member: HashMap::new(),
             waiting: Vec::new(),
             tallies: Default::default(),
+            past: VecDeque::new(),
             passes: 0,
         });
         self.by_name.insert(namespace.clone(), index);

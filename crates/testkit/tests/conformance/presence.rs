@@ -76,7 +76,7 @@ fn a_late_request_takes_nothing_over(lane: Lane) {
 }
 
 fn every_event_has_its_reason(lane: Lane) {
-    let server = TestServer::with(&[("history.events", "6")]);
+    let server = TestServer::with(&[("history.events", "7")]);
     let before = server.publish_to("a", 0);
     let mut subscriber = Subscriber::open(&server, lane, &Opening::new().rooms("a"));
     let member = subscriber.member().to_owned();
@@ -93,6 +93,13 @@ fn every_event_has_its_reason(lane: Lane) {
     };
     assert_eq!(verdict(&before, &member), "started_later");
     assert_eq!(verdict(&delivered, &session), "delivered");
+    // It has had an event, so it is live, and a pass gives it the next one.
+    let live = server.publish_to("a", 6);
+    assert_eq!(subscriber.data(1), ["6"]);
+    if lane != Lane::Poll {
+        let live = server.get(&format!("/v1/feeds/default/events/{live}?debug={session}")).json();
+        assert_eq!((live["transport"].as_str(), live["at"].is_string()), (Some(lane.name()), true), "{live}");
+    }
     assert_eq!(verdict(&never, &member), "never_joined");
     assert_eq!(verdict(&excluded[0], &member), "excluded");
     assert_eq!(verdict(&other[0], &member), "not_addressed");
