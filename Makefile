@@ -4,7 +4,7 @@ PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
 SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers peers budgets report lint doc fuzz soak setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers peers budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,7 +28,10 @@ bench: bench-code bench-count ## criterion and instruction counts, then the lab'
 	cargo run --release --package tricast-cli -- lab run --scenario quick
 
 bench-code: ## criterion alone
-	cargo bench --package tricast-benches
+	cargo bench --package tricast-benches --bench code_paths --bench fan_out --bench end_to_end
+
+bench-durable: ## The same load in memory, under async and under sync: about three minutes
+	cargo bench --package tricast-benches --bench durable
 
 bench-count: ## Instructions of the hot steps against their budgets, by valgrind (after `make setup`)
 	cargo test --package tricast-benches --test budgets -- --nocapture

@@ -3,8 +3,9 @@
 //! `tricast-store` is the marker: it names the format, and the process that uses the store has it locked. Beside it
 //! stand `reserve` and the segments.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
@@ -30,7 +31,9 @@ impl Folder {
             Ok(found) if !found.is_dir() => return Err(StoreError::NoFolder(path.into())),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound && makes => {
-                fs::create_dir_all(path).map_err(StoreError::at(path))?;
+                // What is addressed to single sessions is in it, too: nobody else's business.
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+                made.map_err(StoreError::at(path))?;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(StoreError::NoStore(path.into()));

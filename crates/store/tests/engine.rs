@@ -330,6 +330,40 @@ fn damage_in_the_middle_is_a_hole_with_its_numbers() {
 }
 
 #[test]
+fn one_bad_byte_loses_no_more_than_its_group_and_tells_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open(dir.path(), Durability::Sync);
+    let all = ["\"one\"", "\"two\"", "\"three\""];
+    all.iter().for_each(|data| assert!(world.append(just(data)).is_ok()));
+    let copy = killed(&dir);
+    let segment = segments(copy.path()).pop().unwrap();
+    let reserve = copy.path().join("reserve");
+    let (good, reserved) = (fs::read(&segment).unwrap(), fs::read(&reserve).unwrap());
+    for place in (0..good.len()).step_by(3) {
+        let mut bytes = good.clone();
+        bytes[place] ^= 0x20;
+        fs::write(&segment, bytes).unwrap();
+        fs::write(&reserve, &reserved).unwrap();
+        let again = open(copy.path(), Durability::Sync);
+        assert_eq!(again.feed.epoch(), world.feed.epoch());
+        let (data, (_, holes)) = (again.data(), again.history());
+        assert!(data.len() >= 2, "{place}: {data:?}");
+        let is_lost = |offset: u64| holes.iter().any(|(from, to)| (*from..=*to).contains(&offset));
+        let first = again.feed.first().0;
+        let expected: Vec<&str> =
+            (1..=3).zip(all).filter(|(at, _)| !is_lost(*at) && *at >= first).map(|(_, data)| data).collect();
+        assert_eq!(data, expected, "{place}: {holes:?}");
+        assert!(again.publish(&["4"]).first > Offset(3), "{place}: {holes:?}");
+        drop(again);
+        segments(copy.path()).iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+}
+
+fn just(data: &str) -> Batch {
+    Batch { drafts: vec![draft(data)], idempotency: None }
+}
+
+#[test]
 fn old_segments_go_with_what_is_in_them() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention { events_max: 100, ..Retention::default() };
