@@ -15,9 +15,12 @@ use futures::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tricast_feed::{
-    Addressing, After, Cursor, Draft, Epoch, EventType, Millis, Namespace, Offset, Retention, Room, RoomSet,
+    Addressing, After, ConflationKey, Cursor, Draft, Epoch, EventType, Millis, Namespace, Offset, Retention,
+    Room, RoomSet,
 };
-use tricast_hub::{Batch, Feed, Feeds, Hub, Limits, MemoryEngine, Shared, Stream, Way, Wish};
+use tricast_hub::{
+    Batch, Feed, Feeds, Hub, Limits, MemoryEngine, Options, Shared, Slow, SlowPolicy, Stream, Way, Wish,
+};
 use tricast_wire::decode::{Message, Notice, SseDecoder, SseItem, SyncState};
 use tricast_wire::text::{member_of, parse_cursor, parse_session, session as session_text};
 
@@ -52,7 +55,7 @@ enum Place {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { rooms: u8, except: Option<usize>, to: Option<usize>, count: usize },
+    Publish { rooms: u8, except: Option<usize>, to: Option<usize>, has_key: bool, count: usize },
     Open { way: u8, rooms: u8, place: Place },
     Take { client: usize, pieces: usize },
     Join { client: usize, room: usize },
@@ -79,8 +82,9 @@ fn step() -> impl Strategy<Value = Step> {
     let rooms = || 0_u8..8;
     let some = |weight| proptest::option::weighted(weight, client());
     prop_oneof![
-        8 => (rooms(), some(0.2), some(0.1), 1_usize..5)
-            .prop_map(|(rooms, except, to, count)| Step::Publish { rooms, except, to, count }),
+        8 => (rooms(), some(0.2), some(0.1), any::<bool>(), 1_usize..5).prop_map(
+            |(rooms, except, to, has_key, count)| Step::Publish { rooms, except, to, has_key, count }
+        ),
         3 => (0_u8..3, rooms(), place()).prop_map(|(way, rooms, place)| Step::Open { way, rooms, place }),
         5 => (client(), 1_usize..4).prop_map(|(client, pieces)| Step::Take { client, pieces }),
         1 => (client(), 0..ROOMS.len()).prop_map(|(client, room)| Step::Join { client, room }),
@@ -131,11 +135,16 @@ struct World {
     feed: Arc<Feed>,
     life: Life,
     clients: Vec<Client>,
+    /// What is done for those that lag, where something is.
+    policy: Option<SlowPolicy>,
+    /// How many deliveries a second everybody asks for.
+    rate: Option<u32>,
 }
 
 impl World {
-    fn new(retention: Retention) -> Self {
-        let feeds = Feeds::new(&[(namespace(), retention.into())], retention.into(), false, 10);
+    fn new(options: Options, rate: Option<u32>) -> Self {
+        let policy = options.slow.events_max.map(|_| options.slow.policy);
+        let feeds = Feeds::new(&[(namespace(), options.clone())], options, false, 10);
         let limits = Limits {
             read_bytes_max: 400,
             pass_events_max: 3,
@@ -149,13 +158,15 @@ impl World {
         let hub = Hub::start(&shared);
         let feed = shared.feeds.find(&namespace()).unwrap();
         let life = Life { epoch: feed.epoch().to_string(), log: Vec::new() };
-        Self { shared, hub, feed, life, clients: Vec::new() }
+        Self { shared, hub, feed, life, clients: Vec::new(), policy, rate }
     }
 
     async fn apply(&mut self, step: &Step) {
         let count = self.clients.len().max(1);
         match step {
-            Step::Publish { rooms, except, to, count } => self.publish(*rooms, *except, *to, *count).await,
+            Step::Publish { rooms, except, to, has_key, count } => {
+                self.publish(*rooms, *except, *to, *has_key, *count).await;
+            }
             Step::Open { way, rooms, place } if self.clients.len() < 6 => {
                 let (decoder, witness) = (SseDecoder::new(1 << 20), Witness::default());
                 self.clients.push(Client { way: Way::Ws, stream: None, decoder, witness, gone_at: 0 });
@@ -178,7 +189,14 @@ impl World {
         }
     }
 
-    async fn publish(&mut self, rooms: u8, except: Option<usize>, to: Option<usize>, count: usize) {
+    async fn publish(
+        &mut self,
+        rooms: u8,
+        except: Option<usize>,
+        to: Option<usize>,
+        has_key: bool,
+        count: usize,
+    ) {
         let session = |client: Option<usize>| {
             client.and_then(|client| self.clients.get(client)).map(|client| client.witness.session.clone())
         };
@@ -189,12 +207,18 @@ impl World {
         let addressing =
             Addressing { rooms: room_set(rooms.iter().copied()), except: id(&except), to: id(&to) };
         let data = Bytes::from_static(b"\"0123456789\"");
-        let draft = Draft { kind: EventType::message(), addressing, key: None, from: None, data };
+        let draft = Draft {
+            kind: EventType::message(),
+            addressing,
+            key: has_key.then(|| ConflationKey::new("k").unwrap()),
+            from: None,
+            data,
+        };
         let batch = Batch { drafts: vec![draft; count], idempotency: None };
         let appended = self.shared.publish(&namespace(), batch).await.unwrap();
         assert_eq!(appended.first.0, self.life.last() + 1, "without a hole");
         for _ in 0..count {
-            let event = Published { rooms: rooms.clone(), except: except.clone(), to: to.clone() };
+            let event = Published { rooms: rooms.clone(), except: except.clone(), to: to.clone(), has_key };
             let offset = self.life.last() + 1;
             for client in self.clients.iter_mut().filter(|client| client.stream.is_some()) {
                 client.witness.published(offset, &event);
@@ -236,7 +260,7 @@ impl World {
             after: wish_after(&asked),
             rooms: Some(room_set(rooms.iter().copied())),
             session: named.as_ref().map(|name| parse_session(name).unwrap()),
-            rate: None,
+            rate: self.rate,
             turn: None,
             label: None,
         };
@@ -303,7 +327,7 @@ impl World {
         let known = &mut self.clients[client];
         let Some(messages) = piece(known) else { return false };
         for message in messages {
-            let verdict = hear(&mut known.witness, &message, first);
+            let verdict = hear(known, &message, first, (&self.life, self.policy));
             verdict.unwrap_or_else(|wrong| panic!("client {client}, {:?}: {wrong}", known.way));
         }
         true
@@ -327,14 +351,20 @@ impl World {
     /// Everybody comes back and reads to the end.
     async fn settle(&mut self) {
         for client in 0..self.clients.len() {
-            if self.clients[client].stream.is_none() {
-                let rooms = self.clients[client].witness.rooms.keys().copied().collect();
-                self.open(client, 1, &Place::Own, &rooms, true);
-            }
+            // With a pace, a look is a second, and beats come in between.
+            let enough = if self.rate.is_some() { QUIET / 4 } else { QUIET };
             let mut quiet = 0;
-            while quiet < QUIET {
+            while quiet < enough {
+                if self.clients[client].stream.is_none() {
+                    let rooms = self.clients[client].witness.rooms.keys().copied().collect();
+                    self.open(client, 1, &Place::Own, &rooms, true);
+                }
                 breathe().await;
                 quiet = if self.take_piece(client) { 0 } else { quiet + 1 };
+                // Who asks for few deliveries a second gets the rest in time.
+                if self.rate.is_some() {
+                    self.wait(1).await;
+                }
             }
             let verdict = self.clients[client].witness.settled();
             verdict.unwrap_or_else(|wrong| panic!("client {client}: {wrong}"));
@@ -402,11 +432,22 @@ fn first_told(client: &mut Client) -> Told {
 }
 
 /// Holds a message against what must come.
-fn hear(witness: &mut Witness, message: &Message, first: u64) -> Verdict {
+fn hear(client: &mut Client, message: &Message, first: u64, world: (&Life, Option<SlowPolicy>)) -> Verdict {
+    let (life, policy) = world;
+    let witness = &mut client.witness;
     match message {
         Message::Event(event) => witness.given(event.id.offset.0),
         Message::Notice(Notice::Beat(beat)) => witness.passed(beat.cursor.offset.0),
+        Message::Notice(Notice::Gap(gap)) if policy.is_some() => {
+            witness.passed_over(gap.from, gap.to, &gap.reason, life)
+        }
         Message::Notice(Notice::Gap(gap)) => witness.gap(gap.from, gap.to, gap.cursor.offset.0, first),
+        Message::Notice(Notice::Close(close))
+            if policy == Some(SlowPolicy::Close) && close.reason == "slow_consumer" =>
+        {
+            (client.stream, client.gone_at) = (None, NOW.get());
+            Ok(())
+        }
         other => Err(format!("{other:?} came")),
     }
 }
@@ -429,9 +470,9 @@ fn soak() -> u32 {
     std::env::var("TRICAST_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
-fn run(retention: Retention, steps: &[Step]) {
+fn run(options: Options, rate: Option<u32>, steps: &[Step]) {
     on_a_worker(|| async {
-        let mut world = World::new(retention);
+        let mut world = World::new(options, rate);
         for step in steps {
             world.apply(step).await;
             world.check_balance(None).await;
@@ -458,7 +499,7 @@ proptest! {
     /// Where all of the history is kept, nobody is told of a loss.
     #[test]
     fn every_schedule_gives_what_the_model_gives(steps in proptest::collection::vec(step(), 1..80)) {
-        run(Retention { events_max: 100_000, ..Retention::default() }, &steps);
+        run(Retention { events_max: 100_000, ..Retention::default() }.into(), None, &steps);
     }
 
     /// Where little is kept, what is lost is told.
@@ -470,7 +511,24 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..100),
     ) {
         let age_max = age_max.map(|secs| Millis(secs * 1000));
-        run(Retention { events_max, bytes_max, age_max }, &steps);
+        run(Retention { events_max, bytes_max, age_max }.into(), None, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300 * soak(), ..config() })]
+
+    /// Whatever is done for those that lag, and whoever asks for less: what does not come is told.
+    #[test]
+    fn what_a_policy_passes_over_is_told(
+        policy in proptest::sample::select(&[SlowPolicy::Skip, SlowPolicy::Conflate, SlowPolicy::Close][..]),
+        events_max in proptest::option::of(1_u64..8),
+        rate in proptest::option::of(1_u32..5),
+        steps in proptest::collection::vec(step(), 1..80),
+    ) {
+        let slow = Slow { policy, events_max: events_max.or(Some(u64::MAX)), ..Slow::default() };
+        let retention = Retention { events_max: 100_000, ..Retention::default() };
+        run(Options { slow, ..retention.into() }, rate, &steps);
     }
 }
 
@@ -478,7 +536,7 @@ proptest! {
 #[test]
 fn polls_are_answered() {
     on_a_worker(|| async {
-        let mut world = World::new(Retention::default());
+        let mut world = World::new(Retention::default().into(), None);
         let wish = |after, session| Wish {
             namespace: namespace(),
             way: Way::Poll,
@@ -498,7 +556,7 @@ fn polls_are_answered() {
         let tip = After::Cursor(Cursor { epoch: world.feed.epoch(), offset: Offset(0) });
 
         let parked = world.hub.poll(&wish(tip, Some(session)), 10).unwrap();
-        world.publish(0, None, None, 2).await;
+        world.publish(0, None, None, false, 2).await;
         let answer = parked.answer(Duration::from_secs(5)).await;
         let text = String::from_utf8(answer.to_vec()).unwrap();
         assert!(text.starts_with("{\"events\":[{\"id\":"), "a poll that goes on has no sync: {text}");

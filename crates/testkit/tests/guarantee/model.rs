@@ -65,6 +65,25 @@ fn what_is_told_as_lost_is_judged() {
 }
 
 #[test]
+fn what_a_policy_passes_over_is_judged() {
+    let keyed = Published { has_key: true, ..Published::default() };
+    let over = |from, to, reason: &'static str| {
+        let keyed = keyed.clone();
+        move |witness: &mut Witness, life: &Life| {
+            let mut life = life.clone();
+            for offset in [11, 12] {
+                witness.published(offset, &keyed);
+                life.log.push(keyed.clone());
+            }
+            witness.passed_over(from, to, reason, &life)
+        }
+    };
+    check(None, over(1, 11, "conflated"));
+    check(None, over(1, 12, "slow"));
+    check(Some("12 is the newest"), over(1, 12, "conflated"));
+}
+
+#[test]
 fn how_a_start_is_honoured_is_judged() {
     let at = |epoch: &str, offset| Asked::Cursor { epoch: epoch.to_owned(), offset };
     for (asked, offset, state, missed) in [

@@ -15,6 +15,7 @@ pub(crate) struct Published {
     pub(crate) rooms: Vec<usize>,
     pub(crate) except: Option<String>,
     pub(crate) to: Option<String>,
+    pub(crate) has_key: bool,
 }
 
 /// Everything that was published in one epoch.
@@ -203,6 +204,20 @@ impl Witness {
         let numbered =
             (1..).zip(&life.log).filter(|(place, event)| *place > self.upto && self.covers(*place, event));
         self.due = numbered.map(|(place, _)| place).collect();
+    }
+
+    /// It was told, by a namespace with a policy for those that lag, that these will not come, though they may be there.
+    /// Where they are conflated, the newest event with the key is not among them.
+    pub(crate) fn passed_over(&mut self, from: u64, to: u64, reason: &str, life: &Life) -> Verdict {
+        let newest = (1..)
+            .zip(&life.log)
+            .filter(|(offset, event)| event.has_key && self.covers(*offset, event))
+            .last();
+        let newest = newest.map(|(offset, _)| offset).filter(|offset| (from..=to).contains(offset));
+        if let Some(newest) = newest.filter(|newest| reason == "conflated" && self.due.contains(newest)) {
+            return Err(format!("{newest} is the newest of its key, and was conflated in {from}-{to}"));
+        }
+        self.gap(from, to, to, u64::MAX)
     }
 
     /// Nothing comes any more.

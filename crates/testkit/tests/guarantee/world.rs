@@ -131,12 +131,12 @@ impl World {
         let to = session(to);
         let except = session(except).filter(|_| to.is_none());
         let rooms = if to.is_some() { BTreeSet::new() } else { numbers(rooms) };
-        let event = Published { rooms: rooms.into_iter().collect(), except, to };
-        self.publish_all(&event, key, count, if is_large { LARGE_BYTES } else { 0 });
+        let event = Published { rooms: rooms.into_iter().collect(), except, to, has_key: key };
+        self.publish_all(&event, count, if is_large { LARGE_BYTES } else { 0 });
     }
 
     /// Publishes a batch of like events, and lets every subscriber that is there know what it must be given.
-    fn publish_all(&mut self, event: &Published, has_key: bool, count: usize, filler: usize) {
+    fn publish_all(&mut self, event: &Published, count: usize, filler: usize) {
         let rooms: Vec<&str> = event.rooms.iter().map(|room| ROOMS[*room]).collect();
         let mut body = json!({ "rooms": rooms, "data": "x".repeat(filler) });
         for (field, session) in [("except", &event.except), ("to", &event.to)] {
@@ -144,7 +144,7 @@ impl World {
                 body[field] = session.as_str().into();
             }
         }
-        if has_key {
+        if event.has_key {
             body["key"] = "k".into();
         }
         let batch = vec![body; count];
@@ -209,7 +209,7 @@ impl World {
                 self.open(client, &Wish { lane, asked, rooms, is_named: true, is_narrow: false });
             }
         }
-        self.publish_all(&Published::default(), false, 1, 0);
+        self.publish_all(&Published::default(), 1, 0);
         let (last, server) = (self.life.last(), self.server.as_ref().unwrap());
         for (place, client) in self.clients.iter_mut().enumerate() {
             judge(place, client.read_up_to(last, server, &self.life));
