@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream as Blocking};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
@@ -125,25 +125,26 @@ fn deploy(process: &Process, clients: usize, missed: usize) -> Result<()> {
     let data = "x".repeat(PAYLOAD_BYTES - 2);
     publish(address, "crowd", &format!("\"{data}\""), 1)?;
     let cursor = cursor(address)?;
-    (0..missed.div_ceil(100))
-        .try_for_each(|_| publish(address, "crowd", &format!("\"{data}\""), missed.min(100)))?;
+    for first in (0..missed).step_by(100) {
+        publish(address, "crowd", &format!("\"{data}\""), 100.min(missed - first))?;
+    }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let storm = Arc::new(AtomicBool::new(false));
+    let phase = Arc::new(AtomicUsize::new(0));
     let watching = {
-        let (stop, storm) = (Arc::clone(&stop), Arc::clone(&storm));
-        std::thread::spawn(move || watch(address, &stop, &storm))
+        let phase = Arc::clone(&phase);
+        std::thread::spawn(move || watch(address, &phase))
     };
     std::thread::sleep(Duration::from_secs(3));
-    storm.store(true, Ordering::Relaxed);
+    phase.store(1, Ordering::Relaxed);
     let (before, start) = (process.cpu()?, Instant::now());
-    let connected = come_back(address, &cursor, clients, missed)?;
+    let (connected, all) = come_back(address, &cursor, clients, missed)?;
     let took = start.elapsed();
     let cpu = process.cpu()?.saturating_sub(before);
-    storm.store(false, Ordering::Relaxed);
+    phase.store(2, Ordering::Relaxed);
+    drop(all);
     std::thread::sleep(Duration::from_secs(1));
-    stop.store(true, Ordering::Relaxed);
-    let (calm, stormy) = watching.join().map_err(|_| std::io::Error::other("the watchers failed"))??;
+    phase.store(PHASES.len(), Ordering::Relaxed);
+    let delays = watching.join().map_err(|_| std::io::Error::other("the watchers failed"))??;
 
     let out = &mut std::io::stdout();
     writeln!(out, "{clients} clients resume {missed} missed events each, one server core")?;
@@ -159,8 +160,9 @@ fn deploy(process: &Process, clients: usize, missed: usize) -> Result<()> {
         cpu.as_secs_f64(),
         (clients * missed) as f64 / took.as_secs_f64()
     )?;
-    writeln!(out, "  live events before: {}", shown(&calm))?;
-    writeln!(out, "  live events during: {}", shown(&stormy))
+    let shown =
+        PHASES.iter().zip(&delays).map(|(phase, delays)| format!("  live events {phase}: {}", shown(delays)));
+    writeln!(out, "{}", shown.collect::<Vec<_>>().join("\n"))
 }
 
 /// Percentiles of delays, each from the intended time of publishing.
@@ -211,8 +213,14 @@ struct Client {
 /// How an event begins on every transport, after whatever frames it.
 const EVENT: &[u8] = b"{\"id\":\"";
 
-/// All clients come back at once. Gives when the last one was connected; returns when each has all that it missed.
-fn come_back(address: SocketAddr, cursor: &str, clients: usize, missed: usize) -> Result<Duration> {
+/// All clients come back at once. Gives when the last one was connected, and all of them, when each has all that it
+/// missed.
+fn come_back(
+    address: SocketAddr,
+    cursor: &str,
+    clients: usize,
+    missed: usize,
+) -> Result<(Duration, Vec<Option<Client>>)> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(4096));
     let start = Instant::now();
     let mut waiting: VecDeque<usize> = (0..clients).collect();
@@ -253,7 +261,7 @@ fn come_back(address: SocketAddr, cursor: &str, clients: usize, missed: usize) -
     if wrong > 0 {
         return Err(std::io::Error::other(format!("{wrong} clients have more than they missed")));
     }
-    Ok(connected_after)
+    Ok((connected_after, all))
 }
 
 /// A third comes by each transport.
@@ -291,11 +299,14 @@ fn read(client: &mut Client, finder: &memmem::Finder<'_>, piece: &mut [u8]) -> R
     }
 }
 
-/// Delays before and during the storm.
-type Delays = (Vec<Duration>, Vec<Duration>);
+/// What goes on while live events come.
+const PHASES: [&str; 3] = ["before", "while all come back", "while all leave at once"];
 
-/// Publishes to the live room on a schedule, and reads its subscribers, until it is told to stop.
-fn watch(address: SocketAddr, stop: &AtomicBool, storm: &AtomicBool) -> Result<Delays> {
+/// Delays by phase.
+type Delays = [Vec<Duration>; PHASES.len()];
+
+/// Publishes to the live room on a schedule, and reads its subscribers, until it last phase is over.
+fn watch(address: SocketAddr, phase: &AtomicUsize) -> Result<Delays> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(256);
     let mut watchers = Vec::new();
@@ -311,8 +322,8 @@ fn watch(address: SocketAddr, stop: &AtomicBool, storm: &AtomicBool) -> Result<D
     publisher.set_nodelay(true)?;
     publisher.set_nonblocking(true)?;
     let origin = Instant::now();
-    let (mut calm, mut stormy, mut sent, mut piece) = (Vec::new(), Vec::new(), 0_u32, vec![0; 64 << 10]);
-    while !stop.load(Ordering::Relaxed) {
+    let (mut delays, mut sent, mut piece) = (Delays::default(), 0_u32, vec![0; 64 << 10]);
+    while phase.load(Ordering::Relaxed) < PHASES.len() {
         while origin.elapsed() >= TICK * sent {
             let body = format!("{{\"rooms\":[\"live\"],\"data\":{{\"tick\":{sent}}}}}");
             let head =
@@ -334,11 +345,13 @@ fn watch(address: SocketAddr, stop: &AtomicBool, storm: &AtomicBool) -> Result<D
             let now = origin.elapsed();
             for tick in ticks(text) {
                 let delay = now.saturating_sub(TICK * tick);
-                if storm.load(Ordering::Relaxed) { stormy.push(delay) } else { calm.push(delay) }
+                if let Some(delays) = delays.get_mut(phase.load(Ordering::Relaxed)) {
+                    delays.push(delay);
+                }
             }
         }
     }
-    Ok((calm, stormy))
+    Ok(delays)
 }
 
 /// Takes the whole events out of a stream, and gives their numbers.
