@@ -99,19 +99,34 @@ impl Client {
         }
     }
 
-    /// Joins and leaves rooms while connected. Gives whether it could.
-    pub(crate) fn join(&mut self, room: usize, life: &Life) {
-        if let Some(line) = &mut self.line {
-            line.join(&[ROOMS[room]]);
+    /// Joins a room while connected.
+    pub(crate) fn join(&mut self, room: usize, life: &Life, may_be_gone: bool) {
+        if self.change("join", room, may_be_gone) {
             self.witness.joined(room, life.last());
         }
     }
 
-    pub(crate) fn leave(&mut self, room: usize, life: &Life) {
-        if let Some(line) = &mut self.line {
-            line.leave(&[ROOMS[room]]);
+    /// Leaves a room while connected.
+    pub(crate) fn leave(&mut self, room: usize, life: &Life, may_be_gone: bool) {
+        if self.change("leave", room, may_be_gone) {
             self.witness.left(room, life);
         }
+    }
+
+    /// False if it is not connected, or if its session was forgotten between two polls.
+    fn change(&mut self, how: &str, room: usize, may_be_gone: bool) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        if may_be_gone && line.lane() == Lane::Poll {
+            let response = line.change_rooms("PATCH", &format!("{{\"{how}\":[\"{}\"]}}", ROOMS[room]));
+            assert!([200, 404].contains(&response.status), "{}", response.text());
+            return response.status == 200;
+        }
+        if how == "join" {
+            line.join(&[ROOMS[room]])
+        } else {
+            line.leave(&[ROOMS[room]])
+        };
+        true
     }
 }
 

@@ -73,6 +73,7 @@ impl World {
 
     pub(crate) fn apply(&mut self, step: &Step) {
         let count = self.clients.len().max(1);
+        let may_be_gone = self.history.grace_secs == 0;
         match *step {
             Step::Publish { rooms, except, to, key, count, is_large } => {
                 self.publish(rooms, except, to, key, count, is_large);
@@ -100,8 +101,12 @@ impl World {
                     .map(|known| known.read_some(most, server, &self.life));
                 judge(client % count, read.transpose().map(drop));
             }
-            Step::Join { client, room } => self.with(client % count, |known, life| known.join(room, life)),
-            Step::Leave { client, room } => self.with(client % count, |known, life| known.leave(room, life)),
+            Step::Join { client, room } => {
+                self.with(client % count, |known, life| known.join(room, life, may_be_gone))
+            }
+            Step::Leave { client, room } => {
+                self.with(client % count, |known, life| known.leave(room, life, may_be_gone))
+            }
             Step::Cut { client } => self.with(client % count, |known, _| drop(known.cut())),
         }
     }
