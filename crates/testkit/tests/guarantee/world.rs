@@ -102,10 +102,10 @@ impl World {
                 judge(client % count, read.transpose().map(drop));
             }
             Step::Join { client, room } => {
-                self.with(client % count, |known, life| known.join(room, life, may_be_gone))
+                self.with(client % count, |known, life| known.join(room, life, may_be_gone));
             }
             Step::Leave { client, room } => {
-                self.with(client % count, |known, life| known.leave(room, life, may_be_gone))
+                self.with(client % count, |known, life| known.leave(room, life, may_be_gone));
             }
             Step::Cut { client } => self.with(client % count, |known, _| drop(known.cut())),
         }
