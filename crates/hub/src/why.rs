@@ -28,6 +28,8 @@ pub enum Why {
     StartedAfter(Offset),
     /// The session came with a cursor that was already past it: its client said that it had it.
     Claimed,
+    /// It was handed over or told as a part of a gap, and which of the two is no longer remembered.
+    Forgotten,
     /// It was told as a part of this gap.
     Told(Gap),
     /// It was handed over; at one moment, where that is known.
@@ -72,6 +74,8 @@ const GAPS_MAX: usize = 32;
 pub(crate) struct Trail {
     stretches: VecDeque<Stretch>,
     gaps: VecDeque<Gap>,
+    /// Up to here there may have been gaps that are no longer remembered.
+    forgotten: Offset,
 }
 
 impl Trail {
@@ -93,8 +97,10 @@ impl Trail {
 
     pub(crate) fn told(&mut self, gap: Gap) {
         self.gaps.push_back(gap);
-        if self.gaps.len() > GAPS_MAX {
-            self.gaps.pop_front();
+        if self.gaps.len() > GAPS_MAX
+            && let Some(gone) = self.gaps.pop_front()
+        {
+            self.forgotten = self.forgotten.max(gone.to);
         }
     }
 }
@@ -124,7 +130,12 @@ pub(crate) fn by_trail(trail: Option<&Trail>, live: Option<Stretch>, offset: Off
         trail.into_iter().flat_map(|trail| trail.stretches.iter().copied()).chain(live).collect();
     let held = |stretch: &&Stretch| stretch.after < offset && offset <= stretch.upto;
     if let Some(Stretch { way, from, to, .. }) = stretches.iter().find(held) {
-        return Why::Delivered { way: *way, from: *from, to: *to };
+        let is_forgotten = trail.is_some_and(|trail| offset <= trail.forgotten);
+        return if is_forgotten {
+            Why::Forgotten
+        } else {
+            Why::Delivered { way: *way, from: *from, to: *to }
+        };
     }
     let Some(first) = stretches.first() else { return Why::StartedAfter(offset) };
     let stands = stretches.iter().map(|stretch| stretch.upto).max().unwrap_or_default();
@@ -193,6 +204,20 @@ mod tests {
         assert_eq!(why(26), Why::Pending { way: Some(Way::Ws), stands: Offset(25) });
         let alone = by_trail(Some(&trail), None, Offset(26));
         assert_eq!(alone, Why::Pending { way: None, stands: Offset(20) });
+    }
+
+    #[test]
+    fn what_lay_in_a_gap_that_is_forgotten_was_not_delivered() {
+        let mut trail = Trail::default();
+        trail.end(stretch(Way::Sse, 0, 1000));
+        for place in 0..=GAPS_MAX as u64 {
+            let from = Offset(place * 10 + 1);
+            trail.told(Gap { from, to: Offset(from.0 + 4), reason: GapReason::Slow });
+        }
+        let why = |offset| by_trail(Some(&trail), None, Offset(offset));
+        assert_eq!(why(3), Why::Forgotten, "the oldest gap is no longer remembered");
+        assert!(matches!(why(6), Why::Delivered { .. }), "behind it all gaps are known");
+        assert!(matches!(why(13), Why::Told(_)));
     }
 
     #[test]

@@ -84,6 +84,10 @@ fn told(why: Why, event: Cursor) -> Value {
             "verdict": "claimed",
             "detail": "the client came back with a cursor that was past it already",
         }),
+        Why::Forgotten => json!({
+            "verdict": "forgotten",
+            "detail": "it was delivered or told as a part of a gap; which of the two is no longer remembered",
+        }),
         Why::Told(gap) => json!({
             "verdict": gap.reason.name(),
             "detail": "it was told as a part of a gap",
