@@ -39,6 +39,8 @@ pub(crate) struct Entry<'a> {
     /// The number of the connection among those of its client.
     pub(crate) turn: Option<u64>,
     pub(crate) now: Millis,
+    /// The newest offset.
+    pub(crate) newest: Offset,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,8 @@ struct Session {
     /// The newest connection's number, as its client counts them.
     turn: u64,
     since: Millis,
+    /// Up to here it may have been in rooms that it has left since.
+    left_at: Offset,
     /// What it was given over connections that have ended, once there was one.
     trail: Option<Box<Trail>>,
     gone_at: Millis,
@@ -65,6 +69,16 @@ pub(crate) struct Sessions {
     left: VecDeque<SessionId>,
     /// Who is where, in the namespaces that ask for it.
     pub(crate) rolls: Rolls,
+}
+
+/// A session that was looked for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) id: SessionId,
+    pub(crate) interest: Interest,
+    pub(crate) live: Option<Live>,
+    /// Up to here it may have been in rooms that it has left since.
+    pub(crate) left_at: Offset,
 }
 
 /// The session has had a newer connection than the one that wants it.
@@ -88,6 +102,7 @@ impl Sessions {
             let interest = Interest::of(member_of(id), rooms.clone());
             let roll = (&session.namespace, session.presence);
             self.rolls.change(roll, id, Some(&session.interest), Some(&interest));
+            session.left_at = entry.newest;
             session.interest = interest;
         }
         Ok(Some(session.interest.clone()))
@@ -105,6 +120,7 @@ impl Sessions {
             live: None,
             turn: entry.turn.unwrap_or(0),
             since: entry.now,
+            left_at: Offset::ZERO,
             trail: None,
             gone_at: Millis(0),
             queued: false,
@@ -121,22 +137,19 @@ impl Sessions {
     }
 
     /// A session was told a gap.
-    pub(crate) fn told(&mut self, id: SessionId, gap: Gap) {
+    pub(crate) fn told(&mut self, id: SessionId, gap: Gap, now: Millis) {
         if let Some(session) = self.by_id.get_mut(&id) {
-            session.trail.get_or_insert_default().told(gap);
+            session.trail.get_or_insert_default().told(gap, now);
         }
     }
 
     /// What a session wants, and its live subscriber; it is found by its public name, one by one.
-    pub(crate) fn find(
-        &self,
-        namespace: &Namespace,
-        member: Member,
-    ) -> Option<(SessionId, Interest, Option<Live>)> {
+    pub(crate) fn find(&self, namespace: &Namespace, member: Member) -> Option<Found> {
         let is_it =
             |session: &Session| session.interest.member == Some(member) && session.namespace == *namespace;
         let (id, session) = self.by_id.iter().find(|(_, session)| is_it(session))?;
-        Some((*id, session.interest.clone(), session.live.clone()))
+        let (interest, live) = (session.interest.clone(), session.live.clone());
+        Some(Found { id: *id, interest, live, left_at: session.left_at })
     }
 
     /// What became of an event that is a session's own, where its live subscriber was given this.
@@ -187,6 +200,7 @@ impl Sessions {
         id: SessionId,
         namespace: &Namespace,
         rooms_max: usize,
+        newest: Offset,
         change: impl FnOnce(&Interest) -> Interest,
     ) -> Result<(Interest, Option<Live>), SessionError> {
         let found = self.by_id.get_mut(&id).filter(|session| session.namespace == *namespace);
@@ -197,6 +211,10 @@ impl Sessions {
         }
         let roll = (&session.namespace, session.presence);
         self.rolls.change(roll, id, Some(&session.interest), Some(&interest));
+        let stays = |room: &Room| interest.rooms.as_ref().is_some_and(|rooms| rooms.contains(room));
+        if !session.interest.rooms.iter().flat_map(RoomSet::iter).all(stays) {
+            session.left_at = newest;
+        }
         session.interest = interest.clone();
         Ok((interest, session.live.clone()))
     }
@@ -272,7 +290,14 @@ mod tests {
     }
 
     fn entry(namespace: &Namespace) -> Entry<'_> {
-        Entry { namespace, presence: Presence::Off, rooms: None, turn: None, now: Millis(0) }
+        Entry {
+            namespace,
+            presence: Presence::Off,
+            rooms: None,
+            turn: None,
+            now: Millis(0),
+            newest: Offset::ZERO,
+        }
     }
 
     fn start(sessions: &mut Sessions, id: u128, max: usize) {

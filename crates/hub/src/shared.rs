@@ -245,7 +245,7 @@ impl Shared {
 
     /// A session was told a gap.
     pub(crate) fn told(&self, id: SessionId, gap: Gap) {
-        lock(&self.sessions).told(id, gap);
+        lock(&self.sessions).told(id, gap, self.now());
     }
 
     /// Why a session did, or did not, get an event.
@@ -260,16 +260,24 @@ impl Shared {
             return Err(Fault { reason: Reason::NotFound, field: Some("id".to_owned()), detail });
         }
         let found = lock(&self.sessions).find(namespace, member);
-        let Some((id, interest, live)) = found else { return Ok(Why::NoSession) };
+        let Some(found) = found else { return Ok(Why::NoSession) };
         let Some(addressing) = addressing else { return Ok(Why::Expired) };
-        if let Some(why) = by_addressing(&interest, &addressing, event.offset) {
+        let first = by_addressing(&found.interest, &addressing, event.offset);
+        if let Some(why @ (Why::NotAddressed | Why::Excluded)) = first {
             return Ok(why);
         }
-        let given = match live {
+        // What rooms it was in then is not remembered.
+        if event.offset <= found.left_at && !addressing.is_broadcast() && addressing.to.is_none() {
+            return Ok(Why::Forgotten);
+        }
+        if let Some(why) = first {
+            return Ok(why);
+        }
+        let given = match found.live {
             Some(live) => given_by(&live, event.offset).await,
             None => None,
         };
-        let why = lock(&self.sessions).why(id, given.map(|(stretch, _)| stretch), event.offset);
+        let why = lock(&self.sessions).why(found.id, given.map(|(stretch, _)| stretch), event.offset);
         let at = given.and_then(|(_, at)| at);
         Ok(match (why, at) {
             (Why::Delivered { way, .. }, Some(at)) => Why::Delivered { way, from: at, to: at },
@@ -290,7 +298,7 @@ impl Shared {
         rooms_max: usize,
     ) -> Result<Vec<Room>, SessionError> {
         let now = self.newest(namespace);
-        self.change(namespace, session, rooms_max, |interest| interest.changed(join, leave, now))
+        self.change(namespace, session, rooms_max, now, |interest| interest.changed(join, leave, now))
     }
 
     /// Gives a session these rooms and no others; see [`Shared::change_rooms`].
@@ -305,7 +313,7 @@ impl Shared {
         rooms_max: usize,
     ) -> Result<Vec<Room>, SessionError> {
         let now = self.newest(namespace);
-        self.change(namespace, session, rooms_max, |interest| {
+        self.change(namespace, session, rooms_max, now, |interest| {
             let before: Vec<Room> = rooms_of(interest);
             let leave: Vec<Room> = before.into_iter().filter(|room| !rooms.contains(room)).collect();
             let join: Vec<Room> = rooms.iter().cloned().collect();
@@ -322,10 +330,11 @@ impl Shared {
         namespace: &Namespace,
         session: SessionId,
         rooms_max: usize,
+        newest: Offset,
         change: impl FnOnce(&Interest) -> Interest,
     ) -> Result<Vec<Room>, SessionError> {
         let mut sessions = lock(&self.sessions);
-        let (interest, live) = sessions.change(session, namespace, rooms_max, change)?;
+        let (interest, live) = sessions.change(session, namespace, rooms_max, newest, change)?;
         let rooms = rooms_of(&interest);
         // Still under the lock, so that two changes reach the worker in their order.
         if let Some(live) = live {

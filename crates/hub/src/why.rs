@@ -28,7 +28,8 @@ pub enum Why {
     StartedAfter(Offset),
     /// The session came with a cursor that was already past it: its client said that it had it.
     Claimed,
-    /// It was handed over or told as a part of a gap, and which of the two is no longer remembered.
+    /// What became of it is no longer remembered: it lies before a gap of which that is so, or before a change of the
+    /// session's rooms.
     Forgotten,
     /// It was told as a part of this gap.
     Told(Gap),
@@ -73,7 +74,8 @@ const GAPS_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     stretches: VecDeque<Stretch>,
-    gaps: VecDeque<Gap>,
+    /// Each with the moment when it was told.
+    gaps: VecDeque<(Gap, Millis)>,
     /// Up to here there may have been gaps that are no longer remembered.
     forgotten: Offset,
 }
@@ -95,10 +97,10 @@ impl Trail {
         }
     }
 
-    pub(crate) fn told(&mut self, gap: Gap) {
-        self.gaps.push_back(gap);
+    pub(crate) fn told(&mut self, gap: Gap, at: Millis) {
+        self.gaps.push_back((gap, at));
         if self.gaps.len() > GAPS_MAX
-            && let Some(gone) = self.gaps.pop_front()
+            && let Some((gone, _)) = self.gaps.pop_front()
         {
             self.forgotten = self.forgotten.max(gone.to);
         }
@@ -122,13 +124,17 @@ pub(crate) fn by_addressing(interest: &Interest, addressing: &Addressing, offset
 
 /// What the connections say about an event that is the session's own. `live` is the one that it has now.
 pub(crate) fn by_trail(trail: Option<&Trail>, live: Option<Stretch>, offset: Offset) -> Why {
-    let gaps = trail.into_iter().flat_map(|trail| trail.gaps.iter());
-    if let Some(gap) = gaps.copied().find(|gap| (gap.from..=gap.to).contains(&offset)) {
-        return Why::Told(gap);
-    }
     let stretches: Vec<Stretch> =
         trail.into_iter().flat_map(|trail| trail.stretches.iter().copied()).chain(live).collect();
     let held = |stretch: &&Stretch| stretch.after < offset && offset <= stretch.upto;
+    let gaps = trail.into_iter().flat_map(|trail| trail.gaps.iter().rev());
+    if let Some((gap, told_at)) = gaps.copied().find(|(gap, _)| (gap.from..=gap.to).contains(&offset)) {
+        // Its client may have gone back to an older cursor after it was told.
+        let later = stretches.iter().filter(held).find(|stretch| stretch.from > told_at);
+        let delivered =
+            |Stretch { way, from, to, .. }: &Stretch| Why::Delivered { way: *way, from: *from, to: *to };
+        return later.map_or(Why::Told(gap), delivered);
+    }
     if let Some(Stretch { way, from, to, .. }) = stretches.iter().find(held) {
         let is_forgotten = trail.is_some_and(|trail| offset <= trail.forgotten);
         return if is_forgotten {
@@ -191,7 +197,7 @@ mod tests {
         assert_eq!(trail.stretches.len(), 1, "poll after poll");
         trail.end(stretch(Way::Sse, 15, 20));
         let gap = Gap { from: Offset(17), to: Offset(18), reason: GapReason::Slow };
-        trail.told(gap);
+        trail.told(gap, Millis(18));
         let live = Some(stretch(Way::Ws, 20, 25));
         let why = |offset| by_trail(Some(&trail), live, Offset(offset));
         let delivered = |way, from, to| Why::Delivered { way, from: Millis(from), to: Millis(to) };
@@ -200,6 +206,13 @@ mod tests {
         assert_eq!(why(14), Why::Claimed);
         assert_eq!(why(16), delivered(Way::Sse, 15, 20));
         assert_eq!(why(18), Why::Told(gap));
+        let mut again = Trail::default();
+        again.told(gap, Millis(3));
+        again.end(stretch(Way::Poll, 16, 19));
+        assert!(
+            matches!(by_trail(Some(&again), None, Offset(18)), Why::Delivered { .. }),
+            "its client went back"
+        );
         assert_eq!(why(21), delivered(Way::Ws, 20, 25));
         assert_eq!(why(26), Why::Pending { way: Some(Way::Ws), stands: Offset(25) });
         let alone = by_trail(Some(&trail), None, Offset(26));
@@ -212,7 +225,7 @@ mod tests {
         trail.end(stretch(Way::Sse, 0, 1000));
         for place in 0..=GAPS_MAX as u64 {
             let from = Offset(place * 10 + 1);
-            trail.told(Gap { from, to: Offset(from.0 + 4), reason: GapReason::Slow });
+            trail.told(Gap { from, to: Offset(from.0 + 4), reason: GapReason::Slow }, Millis(0));
         }
         let why = |offset| by_trail(Some(&trail), None, Offset(offset));
         assert_eq!(why(3), Why::Forgotten, "the oldest gap is no longer remembered");
@@ -225,7 +238,8 @@ mod tests {
         let mut trail = Trail::default();
         for place in 0..100 {
             trail.end(stretch(Way::Sse, place * 10, place * 10 + 5));
-            trail.told(Gap { from: Offset(place), to: Offset(place), reason: GapReason::Slow });
+            trail
+                .told(Gap { from: Offset(place), to: Offset(place), reason: GapReason::Slow }, Millis(place));
         }
         assert_eq!((trail.stretches.len(), trail.gaps.len()), (STRETCHES_MAX, GAPS_MAX));
     }

@@ -86,7 +86,7 @@ fn told(why: Why, event: Cursor) -> Value {
         }),
         Why::Forgotten => json!({
             "verdict": "forgotten",
-            "detail": "it was delivered or told as a part of a gap; which of the two is no longer remembered",
+            "detail": "what became of it is no longer remembered: the session has had many gaps since, or other rooms then",
         }),
         Why::Told(gap) => json!({
             "verdict": gap.reason.name(),

@@ -174,6 +174,8 @@ impl State {
         let index = self.local(&wish.namespace)?;
         self.shared.admit()?;
         let key = Key { index: self.subscribers.vacant_key(), serial: self.shared.next_serial() };
+        // Before the session is there: what its coming sets off, its own `tricast.join` above all, comes after this.
+        let start = self.locals[index].feed.start(wish.after);
         let live = Live { mailbox: std::sync::Arc::clone(&self.mailbox), key, way: wish.way };
         let entry = Entry {
             namespace: &wish.namespace,
@@ -181,11 +183,16 @@ impl State {
             rooms: wish.rooms.as_ref(),
             turn: wish.turn,
             now: self.shared.now(),
+            // It is asked for where a session goes on in other rooms.
+            newest: if wish.session.is_some() && wish.rooms.is_some() {
+                self.locals[index].feed.last()
+            } else {
+                Offset::ZERO
+            },
         };
         let taken = self.shared.take_session(wish.session, &entry, live);
         let (interest, session) = taken.inspect_err(|_| self.shared.dismiss())?;
         let local = &mut self.locals[index];
-        let start = local.feed.start(wish.after);
         let beat_secs = self.shared.limits.beat_secs;
         let sync = Sync {
             session: Some(session),

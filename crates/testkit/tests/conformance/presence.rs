@@ -104,6 +104,9 @@ fn every_event_has_its_reason(lane: Lane) {
     assert_eq!(verdict(&excluded[0], &member), "excluded");
     assert_eq!(verdict(&other[0], &member), "not_addressed");
     assert_eq!(verdict(&other[0], "p_AAAAAAAAAAAAAAAAAAAAAA"), "no_session");
+    subscriber.leave(&["a"]);
+    assert_eq!(verdict(&delivered, &member), "forgotten", "its rooms were others then");
+    assert_eq!(verdict(&excluded[0], &member), "excluded");
     subscriber.join(&["b"]);
     let kept = subscriber.cut();
     let pending = server.publish_to("b", 5);
