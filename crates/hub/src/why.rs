@@ -73,7 +73,7 @@ const GAPS_MAX: usize = 32;
 /// What a session remembers of its past connections.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    stretches: VecDeque<Stretch>,
+    stretches: Vec<Stretch>,
     /// Each with the moment when it was told.
     gaps: VecDeque<(Gap, Millis)>,
     /// Up to here there may have been gaps that are no longer remembered.
@@ -84,15 +84,17 @@ impl Trail {
     /// A connection has ended. One that went on exactly where the last stopped, by the same transport, is one with it:
     /// poll after poll.
     pub(crate) fn end(&mut self, stretch: Stretch) {
-        match self.stretches.back_mut() {
+        match self.stretches.last_mut() {
             Some(last) if last.way == stretch.way && last.upto == stretch.after => {
                 (last.upto, last.to) = (stretch.upto, stretch.to);
             }
             _ => {
-                self.stretches.push_back(stretch);
-                if self.stretches.len() > STRETCHES_MAX {
-                    self.stretches.pop_front();
+                if self.stretches.len() == STRETCHES_MAX {
+                    self.stretches.remove(0);
                 }
+                // Most sessions have few, and there are many sessions.
+                self.stretches.reserve_exact(1);
+                self.stretches.push(stretch);
             }
         }
     }
