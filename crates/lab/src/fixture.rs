@@ -4,7 +4,7 @@ mod crowd;
 
 use crate::result::{
     Bytes, CellRecord, Doubt, DoubtKind, Environment, FORMAT, Integrity, Latency, LatencyVisit, MemoryPoint,
-    MemoryVisit, RawVisit, Run, SaturationVisit, ScenarioRecord, Slice, Sysctl, Transport,
+    MemoryVisit, RawVisit, Run, SaturationVisit, ScenarioRecord, Slice, Sysctl, Transport, Workload,
 };
 use crate::scenario;
 
@@ -19,6 +19,7 @@ pub(crate) fn synthetic() -> Run {
         rate: cell.rate,
         payload: cell.payload,
         seconds: cell.duration.as_secs_f64(),
+        workload: Workload::default(),
     });
     let record = ScenarioRecord {
         name: scenario.name.clone(),
@@ -44,6 +45,14 @@ pub(crate) fn synthetic() -> Run {
         raw: Vec::new(),
         memory: Vec::new(),
         crowd: Some(crowd::results()),
+        target: None,
+        proxies: None,
+        factors: None,
+        browser: None,
+        loss: None,
+        micro: Vec::new(),
+        kept: None,
+        omitted: Vec::new(),
         doubts: vec![Doubt { kind: DoubtKind::FewRepetitions, place: String::new(), value: 3.0, visits: 1 }],
     };
     (0..REPETITIONS).for_each(|repetition| fill(&mut run, repetition));
@@ -103,6 +112,7 @@ fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> Late
         void: Vec::new(),
         integrity: whole(200),
         latency: Some(latency.store().unwrap()),
+        since_sent: None,
         slices: (0..16).map(slice).collect(),
         deliveries: 20_000,
         wall_s: 4.0,
@@ -111,6 +121,10 @@ fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> Late
         late_us_max: 40,
         answers: if transport == Transport::Poll { 20_000 } else { 0 },
         bytes: bytes(transport),
+        client_cpu_s: None,
+        tcp: None,
+        recovery: None,
+        silence_us_max: None,
     }
 }
 

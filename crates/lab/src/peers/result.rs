@@ -5,11 +5,12 @@
 use std::fs;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::field::Account;
 use crate::error::{LabError, Result};
-use crate::result::{Doubt, Environment, MemoryPoint, StoredHistogram, Transport};
+use crate::result::{Doubt, Environment, MemoryPoint, StoredHistogram, Transport, read_versioned};
 
 /// The format's name and version; a reader refuses any other.
 pub const FORMAT: &str = "tricast-peers/1";
@@ -17,7 +18,7 @@ pub const FORMAT: &str = "tricast-peers/1";
 pub const FILE: &str = "peers.json";
 
 /// Everything that a comparison observed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Peers {
     /// Always [`FORMAT`].
@@ -46,7 +47,7 @@ pub struct Peers {
 }
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extent {
     /// Paired rounds; every second one in reverse order.
@@ -68,7 +69,7 @@ pub struct Extent {
 }
 
 /// One server of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerRecord {
     /// Its key, to which the cells refer.
@@ -86,7 +87,7 @@ pub struct ServerRecord {
 }
 
 /// What a cell measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Connects a server CPU second, to the first answer.
@@ -124,7 +125,7 @@ impl Measure {
 }
 
 /// One measure of one server by one transport in one round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
     /// The server's key.
@@ -192,13 +193,12 @@ impl Peers {
     /// A file that cannot be read, another format, an unknown or missing field.
     pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        let text = fs::read_to_string(&file).map_err(|e| LabError::result(&file, &e))?;
-        let peers: Self = serde_json::from_str(&text).map_err(|e| LabError::result(&file, &e))?;
-        if peers.format == FORMAT {
-            Ok(peers)
-        } else {
-            Err(LabError::result(&file, &format!("`format` is {}, but must be {FORMAT}", peers.format)))
-        }
+        read_versioned(&file, FORMAT)
+    }
+
+    /// The JSON Schema of a stored comparison, as `docs/peers.schema.json` has it.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
     }
 
     /// Writes the comparison into a run's folder, by way of a temporary name, so that a reader never sees half a file.

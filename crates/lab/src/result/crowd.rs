@@ -1,12 +1,13 @@
 //! What a crowd came to: many subscribers on one server, over all transports at once. A visit here mixes the
 //! transports of the scenario in equal parts, unlike the visits that compare them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Integrity, StoredHistogram, Transport};
 
 /// Everything that a run's crowd cells observed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrowdResults {
     /// Large crowds under an open loop.
@@ -20,7 +21,7 @@ pub struct CrowdResults {
 }
 
 /// The latency of one transport's share of a crowd.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareLatency {
     /// The transport.
@@ -32,7 +33,7 @@ pub struct ShareLatency {
 }
 
 /// A crowd under an open loop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrowdVisit {
     /// The cell's name in the scenario.
@@ -75,7 +76,7 @@ pub struct CrowdVisit {
 }
 
 /// What grows in a scale cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Axis {
     /// Subscribers, who all get every event.
@@ -110,7 +111,7 @@ impl Axis {
 }
 
 /// Server CPU at one place of one axis, under a closed loop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScaleVisit {
     /// What grows.
@@ -140,7 +141,7 @@ pub struct ScaleVisit {
 }
 
 /// Memory of the server and of the kernel's sockets at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryReading {
     /// Proportional set size of the server, KiB.
@@ -150,7 +151,7 @@ pub struct MemoryReading {
 }
 
 /// Healthy readers, beside others that never read or without them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StalledVisit {
     /// Round, from 0: without, with, without.
@@ -190,7 +191,7 @@ pub struct StalledVisit {
 }
 
 /// A reading of memory in the course of a soak.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemorySample {
     /// Seconds from the start of the soak.
@@ -200,7 +201,7 @@ pub struct MemorySample {
 }
 
 /// A crowd with churn over a long time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoakVisit {
     /// Repetition, from 0.

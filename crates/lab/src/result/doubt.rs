@@ -1,10 +1,11 @@
 //! Doubts: what a run has to say against its own figures. Each has a kind, so that a report can put it into words of
 //! its own language, and the number that raised it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A reservation about a figure or about the whole run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Doubt {
     /// What kind of doubt.
@@ -31,7 +32,7 @@ pub(crate) fn raise(doubts: &mut Vec<Doubt>, kind: DoubtKind, place: &str, value
 }
 
 /// The kinds of doubt, each with the unit of its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DoubtKind {
     /// Server and load shared a core; value: the number of cores.

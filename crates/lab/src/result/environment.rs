@@ -1,9 +1,10 @@
 //! The part of a result that says where, with what and by which command it was made.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where and with what a run was made. A field is `None` where the system does not tell.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
     /// The processor's name.
@@ -45,7 +46,7 @@ pub struct Environment {
 }
 
 /// One kernel setting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {
     /// Its dotted name.

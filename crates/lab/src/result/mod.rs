@@ -1,12 +1,18 @@
-//! The stored result, `run.json`, format `tricast-run/1`. It holds what was observed, visit by visit, with raw
+//! The stored result, `run.json`, format `tricast-run/2`. It holds what was observed, visit by visit, with raw
 //! histograms; every figure of the report is derived from it by [`crate::summary`], so that a report can be made
 //! again, and differently, from the file alone. `docs/run.schema.json` describes it to others.
 
 mod crowd;
 mod doubt;
 mod environment;
+mod factors;
 mod histogram;
+mod loss;
+mod origin;
+mod proxies;
+mod recovery;
 mod visits;
+mod workload;
 
 pub use self::crowd::{
     Axis, CrowdResults, CrowdVisit, MemoryReading, MemorySample, ScaleVisit, ShareLatency, SoakVisit,
@@ -15,27 +21,34 @@ pub use self::crowd::{
 pub(crate) use self::doubt::raise;
 pub use self::doubt::{Doubt, DoubtKind};
 pub use self::environment::{Environment, Sysctl};
+pub use self::factors::{BrowserResults, FactorResults};
 pub use self::histogram::{Latency, StoredHistogram};
+pub use self::loss::LossResults;
+pub use self::origin::{Kept, MicroFigure, Omission, TargetRecord};
+pub use self::proxies::ProxyResults;
+pub use self::recovery::{Recovery, Tcp};
 pub use self::visits::{
     Bytes, Integrity, LatencyVisit, MemoryPoint, MemoryVisit, RawVisit, SaturationVisit, Slice,
 };
+pub use self::workload::{Burst, Deploy, Publishing, Secure, SlowReaders, Sweep, SweepAxis, Workload};
 
 use std::fs;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabError, Result};
 use crate::scenario::Assertion;
 
 /// The format's name and version; a reader refuses any other.
-pub const FORMAT: &str = "tricast-run/1";
+pub const FORMAT: &str = "tricast-run/2";
 
 /// The file's name inside a run's folder.
 pub const FILE: &str = "run.json";
 
 /// One of the three ways of delivery under comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// Long polling over HTTP/1.1 keep-alive.
@@ -61,7 +74,7 @@ impl Transport {
 }
 
 /// Everything that a run observed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// Always [`FORMAT`].
@@ -96,12 +109,36 @@ pub struct Run {
     /// What crowds came to; absent where the scenario has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crowd: Option<CrowdResults>,
+    /// The server under test, where it is not the tricast that runs the laboratory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetRecord>,
+    /// Real proxies in front of each transport; absent where the scenario has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxies: Option<ProxyResults>,
+    /// HTTP/2 and TLS against plain HTTP/1.1; absent where the scenario does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<FactorResults>,
+    /// What a real browser allows; absent where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<BrowserResults>,
+    /// Lost packets; absent where the scenario does not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossResults>,
+    /// Code paths by criterion, where its estimates were found beside the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub micro: Vec<MicroFigure>,
+    /// What was taken over from earlier runs with the same inputs; absent where everything was measured now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// What the scenario asked for and was not measured, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<Omission>,
     /// What the run doubts about its own figures.
     pub doubts: Vec<Doubt>,
 }
 
 /// The scenario of a run: its text, and what the report needs of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioRecord {
     /// Its name.
@@ -119,7 +156,7 @@ pub struct ScenarioRecord {
 }
 
 /// What a latency cell asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CellRecord {
     /// Its name, to which the visits refer.
@@ -132,6 +169,9 @@ pub struct CellRecord {
     pub payload: u32,
     /// Measured seconds a visit.
     pub seconds: f64,
+    /// What it asks for beyond a plain feed.
+    #[serde(default, skip_serializing_if = "Workload::is_plain")]
+    pub workload: Workload,
 }
 
 impl Run {
@@ -146,13 +186,12 @@ impl Run {
     /// A file that cannot be read, another format, an unknown or missing field.
     pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        let text = fs::read_to_string(&file).map_err(|e| LabError::result(&file, &e))?;
-        let run: Self = serde_json::from_str(&text).map_err(|e| LabError::result(&file, &e))?;
-        if run.format == FORMAT {
-            Ok(run)
-        } else {
-            Err(LabError::result(&file, &format!("`format` is {}, but must be {FORMAT}", run.format)))
-        }
+        read_versioned(&file, FORMAT)
+    }
+
+    /// The JSON Schema of a stored result, as `docs/run.schema.json` has it.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
     }
 
     /// Writes the result into a run's folder, by way of a temporary name, so that a reader never sees half a file.
@@ -167,4 +206,22 @@ impl Run {
             .and_then(|()| fs::rename(&half, &file))
             .map_err(|e| LabError::result(&file, &e))
     }
+}
+
+/// The format alone, which every version of a result has.
+#[derive(Deserialize)]
+struct Versioned {
+    format: String,
+}
+
+/// Reads a stored result of exactly this format. The format is looked at before anything else, so that an old file is
+/// told by its version and not by the first field that is missing.
+pub(crate) fn read_versioned<T: serde::de::DeserializeOwned>(file: &Path, format: &str) -> Result<T> {
+    let text = fs::read_to_string(file).map_err(|e| LabError::result(file, &e))?;
+    let known: Versioned = serde_json::from_str(&text).map_err(|e| LabError::result(file, &e))?;
+    if known.format != format {
+        let what = format!("`format` is {}, but this tricast reads {format} only", known.format);
+        return Err(LabError::result(file, &what));
+    }
+    serde_json::from_str(&text).map_err(|e| LabError::result(file, &e))
 }

@@ -1,11 +1,12 @@
 //! One visit is one transport, loaded in one way, in one half of one repetition, against a freshly started server.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{StoredHistogram, Transport};
+use super::{Recovery, StoredHistogram, Tcp, Transport};
 
 /// Bytes seen at the subscribers' sockets during a visit, TCP and IP headers not included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bytes {
     /// The events' `data`, as published.
@@ -28,7 +29,7 @@ impl Bytes {
 }
 
 /// What a visit's subscribers received against what was published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Integrity {
     /// Events that the server accepted, warm-up included.
@@ -56,7 +57,7 @@ pub struct Integrity {
 }
 
 /// A slice of time of a latency visit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// Milliseconds from the visit's start to the slice's, by intended publish time.
@@ -70,7 +71,7 @@ pub struct Slice {
 }
 
 /// An open-loop visit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyVisit {
     /// The cell's name in the scenario.
@@ -87,6 +88,9 @@ pub struct LatencyVisit {
     pub integrity: Integrity,
     /// Latency from the intended publish time to receipt, microseconds; absent where void.
     pub latency: Option<StoredHistogram>,
+    /// The same from the time at which the publish request left, which hides what a late publisher costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_sent: Option<StoredHistogram>,
     /// The same over time.
     pub slices: Vec<Slice>,
     /// Events delivered in the measured window.
@@ -103,10 +107,22 @@ pub struct LatencyVisit {
     pub answers: u64,
     /// Bytes in the window.
     pub bytes: Bytes,
+    /// CPU seconds of the load in the window, its idle polling left out; absent where it was not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cpu_s: Option<f64>,
+    /// What the kernel counted on the subscribers' connections; absent where it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Tcp>,
+    /// Breaks and how they were overcome; absent where nothing broke connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+    /// The longest time in which a subscriber got nothing although something was due, microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_us_max: Option<u64>,
 }
 
 /// A closed-loop visit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SaturationVisit {
     /// Events published together.
@@ -134,7 +150,7 @@ pub struct SaturationVisit {
 }
 
 /// A visit of the raw send loop: the bytes of one transport, no server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawVisit {
     /// Whose bytes were sent.
@@ -158,7 +174,7 @@ pub struct RawVisit {
 }
 
 /// Memory of a fresh server while idle subscribers of one transport are added.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryVisit {
     /// The transport of the subscribers.
@@ -172,7 +188,7 @@ pub struct MemoryVisit {
 }
 
 /// One reading of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryPoint {
     /// Idle subscribers.

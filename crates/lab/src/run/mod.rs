@@ -23,7 +23,7 @@ pub(crate) use self::progress::Reporter;
 pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
-use crate::result::{CellRecord, FORMAT, Run, ScenarioRecord, Transport};
+use crate::result::{CellRecord, FORMAT, Run, ScenarioRecord, Transport, Workload};
 use crate::scenario::{self, Scenario};
 
 /// Where runs go unless told otherwise.
@@ -139,6 +139,7 @@ fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run
         rate: cell.rate,
         payload: cell.payload,
         seconds: cell.duration.as_secs_f64(),
+        workload: Workload::default(),
     };
     let record = ScenarioRecord {
         name: scenario.name.clone(),
@@ -164,6 +165,14 @@ fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run
         raw: Vec::new(),
         memory: Vec::new(),
         crowd: None,
+        target: None,
+        proxies: None,
+        factors: None,
+        browser: None,
+        loss: None,
+        micro: Vec::new(),
+        kept: None,
+        omitted: Vec::new(),
         doubts: Vec::new(),
     }
 }

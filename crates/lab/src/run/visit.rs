@@ -190,6 +190,7 @@ impl LatencyVisit {
             void: Vec::new(),
             integrity: Integrity::default(),
             latency: None,
+            since_sent: None,
             slices: Vec::new(),
             deliveries: 0,
             wall_s: 0.0,
@@ -198,6 +199,10 @@ impl LatencyVisit {
             late_us_max: 0,
             answers: 0,
             bytes: Bytes::default(),
+            client_cpu_s: None,
+            tcp: None,
+            recovery: None,
+            silence_us_max: None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub use self::written::parse;
 use std::fs;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabError, Result};
@@ -82,7 +83,7 @@ pub struct Saturation {
 }
 
 /// A claim that the run confirms or refutes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assertion {
     /// What is compared.
@@ -105,7 +106,7 @@ pub struct Assertion {
 }
 
 /// A figure that can be compared, asserted and drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Median latency, microseconds.

@@ -1,5 +1,6 @@
 //! What one subscriber received: from its first event on, every number must come once and in order.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::wire::Sighting;
@@ -18,7 +19,7 @@ pub(crate) struct Tally {
 }
 
 /// What a visit's subscribers received against what was published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Events published.
