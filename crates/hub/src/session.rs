@@ -9,7 +9,7 @@ use tricast_wire::text::member_of;
 use crate::key::Key;
 use crate::mailbox::Mailbox;
 use crate::presence::{Attendance, Present, Rolls};
-use crate::why::{Stretch, Trail, by_trail};
+use crate::why::{Span, Stretch, Trail, by_trail};
 use crate::{Presence, Way, Why};
 
 /// Why a session could not be changed.
@@ -54,11 +54,23 @@ struct Session {
     since: Millis,
     /// Up to here it may have been in rooms that it has left since.
     left_at: Offset,
-    /// What it was given over connections that have ended, once there was one.
+    /// From where to where its connections went that have ended.
+    span: Option<Span>,
+    /// What it was given over them, once there was something.
     trail: Option<Box<Trail>>,
     gone_at: Millis,
     /// Whether its name stands in the queue of those that may expire.
     queued: bool,
+}
+
+impl Session {
+    /// A connection has ended that was given this.
+    fn end(&mut self, given: Stretch) {
+        self.span = Some(Span::with(self.span, given));
+        if given.after < given.upto {
+            self.trail.get_or_insert_default().end(given);
+        }
+    }
 }
 
 /// All sessions of the process. Held under one lock.
@@ -121,6 +133,7 @@ impl Sessions {
             turn: entry.turn.unwrap_or(0),
             since: entry.now,
             left_at: Offset::ZERO,
+            span: None,
             trail: None,
             gone_at: Millis(0),
             queued: false,
@@ -132,7 +145,7 @@ impl Sessions {
     /// A connection goes on from another place than where it stood; it was given this.
     pub(crate) fn given(&mut self, id: SessionId, given: Stretch) {
         if let Some(session) = self.by_id.get_mut(&id) {
-            session.trail.get_or_insert_default().end(given);
+            session.end(given);
         }
     }
 
@@ -155,7 +168,7 @@ impl Sessions {
     /// What became of an event that is a session's own, where its live subscriber was given this.
     pub(crate) fn why(&self, id: SessionId, live: Option<Stretch>, offset: Offset) -> Why {
         let Some(session) = self.by_id.get(&id) else { return Why::NoSession };
-        by_trail(session.trail.as_deref(), live, offset)
+        by_trail(session.span, session.trail.as_deref(), live, offset)
     }
 
     fn forget(&mut self, id: SessionId) {
@@ -182,7 +195,7 @@ impl Sessions {
     /// A subscriber has gone that was given this. The session is left, unless another one has taken its place.
     pub(crate) fn detach(&mut self, id: SessionId, key: Key, given: Stretch, now: Millis) {
         let Some(session) = self.by_id.get_mut(&id) else { return };
-        session.trail.get_or_insert_default().end(given);
+        session.end(given);
         if session.live.as_ref().is_some_and(|live| live.key != key) {
             return;
         }

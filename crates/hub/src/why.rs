@@ -76,7 +76,7 @@ pub(crate) struct Trail {
     stretches: Vec<Stretch>,
     /// Each with the moment when it was told.
     gaps: VecDeque<(Gap, Millis)>,
-    /// Up to here there may have been gaps that are no longer remembered.
+    /// Up to here there may have been connections and gaps that are no longer remembered.
     forgotten: Offset,
 }
 
@@ -90,7 +90,8 @@ impl Trail {
             }
             _ => {
                 if self.stretches.len() == STRETCHES_MAX {
-                    self.stretches.remove(0);
+                    let gone = self.stretches.remove(0);
+                    self.forgotten = self.forgotten.max(gone.upto);
                 }
                 // Most sessions have few, and there are many sessions.
                 self.stretches.reserve_exact(1);
@@ -124,8 +125,29 @@ pub(crate) fn by_addressing(interest: &Interest, addressing: &Addressing, offset
     Some(late.map(|(_, since)| *since).min().map_or(Why::NeverJoined, Why::JoinedAfter))
 }
 
+/// Where the connections of a session that have ended began, and how far they came. It is all that is kept of those
+/// over which nothing was given, of which there are many: the first poll of each client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) began: Offset,
+    pub(crate) stands: Offset,
+}
+
+impl Span {
+    /// With a connection that was given this.
+    pub(crate) fn with(known: Option<Self>, given: Stretch) -> Self {
+        let known = known.unwrap_or(Self { began: given.after, stands: given.upto });
+        Self { stands: known.stands.max(given.upto), ..known }
+    }
+}
+
 /// What the connections say about an event that is the session's own. `live` is the one that it has now.
-pub(crate) fn by_trail(trail: Option<&Trail>, live: Option<Stretch>, offset: Offset) -> Why {
+pub(crate) fn by_trail(
+    span: Option<Span>,
+    trail: Option<&Trail>,
+    live: Option<Stretch>,
+    offset: Offset,
+) -> Why {
     let stretches: Vec<Stretch> =
         trail.into_iter().flat_map(|trail| trail.stretches.iter().copied()).chain(live).collect();
     let held = |stretch: &&Stretch| stretch.after < offset && offset <= stretch.upto;
@@ -145,12 +167,14 @@ pub(crate) fn by_trail(trail: Option<&Trail>, live: Option<Stretch>, offset: Off
             Why::Delivered { way: *way, from: *from, to: *to }
         };
     }
-    let Some(first) = stretches.first() else { return Why::StartedAfter(offset) };
-    let stands = stretches.iter().map(|stretch| stretch.upto).max().unwrap_or_default();
-    if offset <= first.after {
-        Why::StartedAfter(first.after)
+    let span = live.map(|live| Span::with(span, live)).or(span);
+    let Some(Span { began, stands }) = span else { return Why::StartedAfter(offset) };
+    if offset <= began {
+        Why::StartedAfter(began)
     } else if offset > stands {
         Why::Pending { way: live.map(|live| live.way), stands }
+    } else if trail.is_some_and(|trail| offset <= trail.forgotten) {
+        Why::Forgotten
     } else {
         Why::Claimed
     }
@@ -201,7 +225,8 @@ mod tests {
         let gap = Gap { from: Offset(17), to: Offset(18), reason: GapReason::Slow };
         trail.told(gap, Millis(18));
         let live = Some(stretch(Way::Ws, 20, 25));
-        let why = |offset| by_trail(Some(&trail), live, Offset(offset));
+        let span = Some(Span { began: Offset(5), stands: Offset(20) });
+        let why = |offset| by_trail(span, Some(&trail), live, Offset(offset));
         let delivered = |way, from, to| Why::Delivered { way, from: Millis(from), to: Millis(to) };
         assert_eq!(why(5), Why::StartedAfter(Offset(5)));
         assert_eq!(why(11), delivered(Way::Poll, 5, 12));
@@ -212,12 +237,12 @@ mod tests {
         again.told(gap, Millis(3));
         again.end(stretch(Way::Poll, 16, 19));
         assert!(
-            matches!(by_trail(Some(&again), None, Offset(18)), Why::Delivered { .. }),
+            matches!(by_trail(span, Some(&again), None, Offset(18)), Why::Delivered { .. }),
             "its client went back"
         );
         assert_eq!(why(21), delivered(Way::Ws, 20, 25));
         assert_eq!(why(26), Why::Pending { way: Some(Way::Ws), stands: Offset(25) });
-        let alone = by_trail(Some(&trail), None, Offset(26));
+        let alone = by_trail(span, Some(&trail), None, Offset(26));
         assert_eq!(alone, Why::Pending { way: None, stands: Offset(20) });
     }
 
@@ -229,7 +254,8 @@ mod tests {
             let from = Offset(place * 10 + 1);
             trail.told(Gap { from, to: Offset(from.0 + 4), reason: GapReason::Slow }, Millis(0));
         }
-        let why = |offset| by_trail(Some(&trail), None, Offset(offset));
+        let span = Some(Span { began: Offset(0), stands: Offset(1000) });
+        let why = |offset| by_trail(span, Some(&trail), None, Offset(offset));
         assert_eq!(why(3), Why::Forgotten, "the oldest gap is no longer remembered");
         assert!(matches!(why(6), Why::Delivered { .. }), "behind it all gaps are known");
         assert!(matches!(why(13), Why::Told(_)));
@@ -244,5 +270,18 @@ mod tests {
                 .told(Gap { from: Offset(place), to: Offset(place), reason: GapReason::Slow }, Millis(place));
         }
         assert_eq!((trail.stretches.len(), trail.gaps.len()), (STRETCHES_MAX, GAPS_MAX));
+        let span = Some(Span { began: Offset(0), stands: Offset(995) });
+        let early = by_trail(span, Some(&trail), None, Offset(13));
+        assert_eq!(early, Why::Forgotten, "it began before what is remembered");
+    }
+
+    #[test]
+    fn a_connection_over_which_nothing_came_is_known_by_its_place() {
+        let span = Some(Span::with(None, stretch(Way::Poll, 7, 7)));
+        assert_eq!(by_trail(span, None, None, Offset(7)), Why::StartedAfter(Offset(7)));
+        assert_eq!(by_trail(span, None, None, Offset(8)), Why::Pending { way: None, stands: Offset(7) });
+        let live = Some(stretch(Way::Poll, 9, 12));
+        assert_eq!(by_trail(span, None, live, Offset(8)), Why::Claimed);
+        assert!(matches!(by_trail(span, None, live, Offset(10)), Why::Delivered { .. }));
     }
 }
