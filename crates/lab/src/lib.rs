@@ -34,7 +34,7 @@ mod run;
 
 pub use self::error::{LabError, Result};
 pub use self::report::{
-    Language, PeersReports, Reports, peers_report, peers_scorecard, report, scorecard, table,
+    Language, PeersReports, Reports, peers_report, peers_scorecard, quote, report, scorecard, table,
 };
 pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, run};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tricast_lab::{Language, result::Run, table};
+use tricast_lab::{Language, quote, result::Run, table};
 
 const BEGIN: &str = "<!-- table: begin -->\n";
 const END: &str = "<!-- table: end -->";
@@ -39,4 +39,41 @@ fn the_french_readme_shows_the_sample_run() {
 fn the_sample_is_a_real_and_whole_run() {
     let run = Run::read(&root().join("docs/report")).expect("docs/report holds the sample run");
     assert!(!run.synthetic && !run.partial);
+}
+
+const FIGURE: &str = "<!--figure ";
+const FIGURE_END: &str = "<!--/figure-->";
+
+/// The document with each `<!--figure NAME-->…<!--/figure-->` filled in from the run.
+fn filled(run: &Run, text: &str) -> String {
+    let mut parts = text.split(FIGURE);
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("-->").expect("a figure's name has an end");
+        let (_, after) = rest.split_once(FIGURE_END).expect("a figure has an end");
+        let figure = quote(run, name, Language::English).unwrap_or_else(|error| panic!("{error}"));
+        filled.push_str(&format!("{FIGURE}{name}-->{figure}{FIGURE_END}{after}"));
+    }
+    filled
+}
+
+#[test]
+fn the_guide_quotes_the_sample_run() {
+    let run = Run::read(&root().join("docs/report")).expect("docs/report holds the sample run");
+    let mut figures = 0;
+    for entry in std::fs::read_dir(root().join("docs/guide")).expect("docs/guide is there") {
+        let path = entry.expect("an entry can be read").path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a page can be read");
+        figures += text.matches(FIGURE).count();
+        let expected = filled(&run, &text);
+        if std::env::var_os("TRICAST_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &expected).expect("a page can be written");
+        } else {
+            assert!(text == expected, "{}: run this test with TRICAST_WRITE_DOCS=1", path.display());
+        }
+    }
+    assert!(figures > 10, "the guide's claims have their figures");
 }

@@ -6,6 +6,7 @@ mod metric;
 mod page;
 mod peers;
 mod peers_page;
+mod quote;
 mod scale;
 mod scale_charts;
 mod scorecard;
@@ -19,6 +20,7 @@ mod verdict;
 
 pub use self::markdown::table;
 pub use self::peers_page::{PeersReports, peers_report};
+pub use self::quote::quote;
 pub use self::terminal::{peers_scorecard, scorecard};
 pub use self::text::Language;
 
