@@ -1,6 +1,7 @@
 //! A run made up for tests, and marked as such. Its figures are chosen so that each ranking occurs once.
 
 mod crowd;
+mod proxies;
 
 use crate::result::{
     Bytes, CellRecord, Doubt, DoubtKind, Environment, FORMAT, Integrity, Latency, LatencyVisit, MemoryPoint,
@@ -46,9 +47,9 @@ pub(crate) fn synthetic() -> Run {
         memory: Vec::new(),
         crowd: Some(crowd::results()),
         target: None,
-        proxies: None,
-        factors: None,
-        browser: None,
+        proxies: Some(proxies::proxies()),
+        factors: Some(proxies::factors()),
+        browser: Some(proxies::browser()),
         loss: None,
         micro: Vec::new(),
         kept: None,

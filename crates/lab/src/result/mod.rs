@@ -21,11 +21,17 @@ pub use self::crowd::{
 pub(crate) use self::doubt::raise;
 pub use self::doubt::{Doubt, DoubtKind};
 pub use self::environment::{Environment, Sysctl};
-pub use self::factors::{BrowserResults, FactorResults};
+pub use self::factors::{
+    BrowserResults, BrowserTry, Carriage, FactorExtent, FactorMemory, FactorOpening, FactorResults,
+    FactorVisit, WireBytes,
+};
 pub use self::histogram::{Latency, StoredHistogram};
 pub use self::loss::LossResults;
 pub use self::origin::{Kept, MicroFigure, Omission, TargetRecord};
-pub use self::proxies::ProxyResults;
+pub use self::proxies::{
+    Configuration, ConfigurationText, CostRound, CostVisit, Disturbance, Flow, HELD_US_MAX, Hold, Opening,
+    ProxyAbsence, ProxyCell, ProxyExtent, ProxyKind, ProxyRecord, ProxyResults,
+};
 pub use self::recovery::{Recovery, Tcp};
 pub use self::visits::{
     Bytes, Integrity, LatencyVisit, MemoryPoint, MemoryVisit, RawVisit, SaturationVisit, Slice,
