@@ -77,7 +77,8 @@ impl<'a> Quote<'a> {
     fn at(&self, pointer: &str, unit: &[&str]) -> Option<String> {
         let run = serde_json::to_value(self.run).ok()?;
         let text = match run.pointer(pointer)? {
-            Value::Number(number) => self.w.number(number.as_f64()?),
+            Value::Number(number) if number.is_f64() => self.w.number(number.as_f64()?),
+            Value::Number(number) => self.w.digits(number.as_f64()?, 0),
             Value::String(text) => text.clone(),
             _ => return None,
         };
