@@ -36,7 +36,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     // The tap shows what goes over the wire, and finds the lanes by it: under TLS it would see neither.
     anyhow::ensure!(settings.tls.is_none(), "the demo speaks no TLS: leave tls.certificate and tls.key out");
     log_to_stderr(&settings)?;
-    descriptors::raise_limit(&settings);
+    descriptors::raise_limit(&mut settings);
     let listen = std::mem::replace(&mut settings.listen, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     if !listen.ip().is_loopback() {
         // The tap is asked under any name there; the server behind it must not mind.

@@ -27,9 +27,13 @@ impl fmt::Display for OpenFiles {
     }
 }
 
+/// Files that a server needs beside its connections.
+const FILES_BESIDE: usize = 100;
+
 /// Raises the process's limit of open files as far as it may, and tells what came of it. To be called once the log is
-/// there and before anything listens.
-pub(crate) fn raise_limit(settings: &Settings) {
+/// there and before anything listens. The default of `limits.connections_max` follows a lower limit; a number that
+/// somebody chose stays, with a warning.
+pub(crate) fn raise_limit(settings: &mut Settings) {
     let Rlimit { current: before, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
@@ -37,7 +41,11 @@ pub(crate) fn raise_limit(settings: &Settings) {
     let (before, now) = (OpenFiles(before), OpenFiles(getrlimit(Resource::Nofile).current));
     tracing::info!(%before, %now, "limit of open files");
     let connections_max = settings.connections_max;
-    if !now.holds(connections_max) {
+    if let (true, false, Some(limit)) = (is_default(connections_max), now.holds(connections_max), now.0) {
+        let fitting = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(FILES_BESIDE).max(1);
+        tracing::info!(limits.connections_max = fitting, "as many connections as files may be open");
+        settings.connections_max = fitting;
+    } else if !now.holds(connections_max) {
         tracing::warn!(
             "limits.connections_max is {connections_max}, and the process may open {now} files: \
              lower the one, or raise the hard limit (ulimit -Hn)"
@@ -45,9 +53,20 @@ pub(crate) fn raise_limit(settings: &Settings) {
     }
 }
 
+/// Whether this is the default of `limits.connections_max`.
+fn is_default(connections_max: usize) -> bool {
+    let key = tricast_server::keys().iter().find(|key| key.name == "limits.connections_max");
+    key.is_some_and(|key| key.default == connections_max.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::OpenFiles;
+
+    #[test]
+    fn the_default_is_known_as_such() {
+        assert!(super::is_default(25_000) && !super::is_default(25_001));
+    }
 
     #[test]
     fn a_limit_holds_up_to_itself_and_none_holds_everything() {

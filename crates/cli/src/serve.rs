@@ -13,9 +13,9 @@ use crate::descriptors;
 
 /// Binds, says where, and serves until it is told to stop.
 pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
-    let settings = settings(flags)?;
+    let mut settings = settings(flags)?;
     log_to_stderr(&settings)?;
-    descriptors::raise_limit(&settings);
+    descriptors::raise_limit(&mut settings);
     tricast_server::block_on(async {
         let listen = settings.listen;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };

@@ -58,6 +58,13 @@ fn a_setting_beyond_the_hard_limit_is_told() {
     }
 }
 
+#[test]
+fn the_default_follows_the_hard_limit() {
+    let server = Running::serve_under("ulimit -Sn 256; ulimit -Hn 300", &[]);
+    let (log, _) = first_words(&server);
+    assert!(log.contains("limits.connections_max=200") && !log.contains("WARN"), "{log}");
+}
+
 /// The demo is a server, too.
 #[test]
 fn the_demo_raises_it_as_well() {

@@ -72,7 +72,7 @@ pub fn keys() -> &'static [Key] {
         "limits.depth_max" = "64" : "depth of nesting in `data`, 1 to 1000";
         "limits.rooms_max" = "64" : "rooms of one subscriber, and of one event, 1 to 1000";
         "limits.subscribers_max" = "100000" : "open streams and parked polls at once, 1 or more";
-        "limits.connections_max" = "25000" : "connections at once; a further one is answered 503; 1 or more";
+        "limits.connections_max" = "25000" : "connections at once; a further one is answered 503; 1 or more. The default follows a lower limit of open files";
         "limits.stall_secs" = "60" : "seconds that a stream may stand with bytes that its client does not take, 1 to 3600";
         "limits.replies_max" = "64" : "answers that wait to be written on one WebSocket, 1 to 10000";
         "limits.pass_events_max" = "1024" : "events that one fan-out pass joins, 1 to 100000";
