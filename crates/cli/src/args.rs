@@ -1,6 +1,7 @@
 //! The flags: one table for the parser, `--help` and the completions.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -267,6 +268,9 @@ pub(crate) enum LabCommand {
     /// Measure tricast beside other servers, where they are installed, and write the report.
     #[command(after_help = PEERS_HELP)]
     Peers(LabPeersFlags),
+    /// Stand in front of a server as a network with delays, cuts, buffering proxies and other conditions.
+    #[command(after_help = PROXY_HELP)]
+    Proxy(LabProxyFlags),
     /// Render the report of a finished run again.
     Report(LabReportFlags),
     /// Take a hidden part in a run. The laboratory starts this by itself.
@@ -318,6 +322,36 @@ pub(crate) struct LabFlags {
     /// The language of the scorecard, and of the report that is named at the end; both are written.
     #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
     pub(crate) lang: LanguageFlag,
+}
+
+const PROXY_HELP: &str = "\
+Conditions, each for `up` (client to server) or `down`:
+  up.latency_ms=60 up.jitter_ms=20 down.bytes_per_s=50000 down.stall=true down.vanish=true
+  down.hold.bytes=16384 down.hold.ms=5000 (a proxy that buffers)
+  down.close_after_bytes=1000 down.reset_after_bytes=1000
+and for whole connections: idle_ms=60000 cut_every_ms=30000 refuse=true
+
+They can be changed while it runs:
+  curl -X PUT http://API/conditions -d '{\"down\":{\"latency_ms\":200}}'
+  curl http://API/cut -d '{\"for_ms\":5000}'; curl -X POST http://API/reset; curl http://API/connections";
+
+#[derive(Debug, Args)]
+pub(crate) struct LabProxyFlags {
+    /// Listen here; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The server behind it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) upstream: SocketAddr,
+    /// Be steered over HTTP here; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) api: Option<SocketAddr>,
+    /// A condition to begin with; may be repeated.
+    #[arg(long = "set", value_name = "CONDITION=VALUE", value_parser = key_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Decides its chances.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

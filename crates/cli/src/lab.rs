@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
+use tricast_lab::conditions::{Conditions, ProxyOptions};
 use tricast_lab::peers::PeersOptions;
 use tricast_lab::peers::result::Extent;
 use tricast_lab::{Language, RunOptions};
 
-use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LanguageFlag};
+use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxyFlags, LanguageFlag};
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
 const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
@@ -19,6 +20,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Run(flags) => run(options(flags.scenario, &flags.common)?, flags.common.lang),
         LabCommand::Crowd(flags) => crowd(flags),
         LabCommand::Peers(flags) => peers(flags),
+        LabCommand::Proxy(flags) => proxy(&flags),
         LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
@@ -69,6 +71,23 @@ fn peers(flags: LabPeersFlags) -> anyhow::Result<()> {
     ALLOCATOR.clone_into(&mut options.allocator);
     let done = tricast_lab::peers::compare(options)?;
     render(&done.path, flags.lang)
+}
+
+/// Serves the fault proxy until ^C.
+fn proxy(flags: &LabProxyFlags) -> anyhow::Result<()> {
+    let options = ProxyOptions {
+        listen: flags.listen,
+        upstream: flags.upstream,
+        api: flags.api,
+        conditions: Conditions::of(&flags.set)?,
+        seed: flags.seed,
+    };
+    Ok(tricast_lab::conditions::serve(&options, |address, api| {
+        let mut stdout = std::io::stdout().lock();
+        let api = api.map_or_else(String::new, |api| format!(", steered at http://{api}/conditions"));
+        // Whoever reads this may have gone; the proxy serves all the same.
+        let _gone = writeln!(stdout, "listening on {address}, in front of {}{api}", flags.upstream);
+    })?)
 }
 
 fn meant(language: LanguageFlag) -> Language {

@@ -40,6 +40,9 @@ pub enum LabError {
     /// A page of the report could not be rendered.
     #[error("report: {0}")]
     Render(String),
+    /// Network conditions that cannot be; the text names the fields.
+    #[error("conditions: {0}")]
+    Conditions(String),
     /// Somebody asked the run to end.
     #[error("stopped")]
     Stopped,

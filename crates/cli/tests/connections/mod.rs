@@ -73,7 +73,8 @@ fn a_full_house_is_told_once_in_a_while() {
 fn a_pause_for_lack_of_descriptors_is_told() {
     for way in ["owned", "body"] {
         let way = format!("fanout.way={way}");
-        let server = Running::serve_under("ulimit -n 64", &["--set", "limits.connections_max=1000", "--set", &way]);
+        let server =
+            Running::serve_under("ulimit -n 64", &["--set", "limits.connections_max=1000", "--set", &way]);
         let address = address(&server);
         let mut all: Vec<TcpStream> = (0..100).map(|_| ask(&address, "/healthz")).collect();
         let told = line_with(&server, "Too many open files");

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::label::Label;
 use super::ring::{Direction, Piece, Ring};
+use crate::conditions::Conditions;
 
 /// The most lanes that are remembered. Beyond it the least recently used goes, an empty one before one in use.
 pub const LANES_MAX: usize = 256;
@@ -46,6 +47,13 @@ pub struct Wire {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionId(u64);
 
+impl ConnectionId {
+    /// What decides the connection's chances.
+    pub(super) fn seed(self) -> u64 {
+        self.0 << 1
+    }
+}
+
 #[derive(Debug)]
 struct Lane {
     /// Tells a lane from an earlier one of the same label.
@@ -55,6 +63,7 @@ struct Lane {
     last_seq: u64,
     rings: [Ring; 2],
     cut_until: Option<Instant>,
+    conditions: Conditions,
 }
 
 #[derive(Debug)]
@@ -142,6 +151,22 @@ impl Board {
         }
     }
 
+    /// Puts a lane under conditions.
+    pub(super) fn set(&mut self, label: &Label, conditions: Conditions) {
+        self.lane(label).conditions = conditions;
+    }
+
+    /// The conditions of a lane; none for one that is not known.
+    pub(super) fn conditions(&self, label: &Label) -> Conditions {
+        self.lanes.get(label).map(|lane| lane.conditions).unwrap_or_default()
+    }
+
+    /// The conditions of the lane that a connection is on.
+    pub(super) fn terms(&self, id: ConnectionId) -> Conditions {
+        let label = self.seats.get(&id).and_then(|seat| seat.label.as_ref());
+        label.map(|label| self.conditions(label)).unwrap_or_default()
+    }
+
     /// What passed after `since`; `None` for a lane that is not known. A `since` from the future, as a client may
     /// have kept from before the lane was forgotten, gives everything.
     pub(super) fn wire(&mut self, label: &Label, since: u64) -> Option<Wire> {
@@ -168,6 +193,7 @@ impl Board {
             last_seq: 0,
             rings: [Ring::default(), Ring::default()],
             cut_until: None,
+            conditions: Conditions::default(),
         };
         let lane = self.lanes.entry(label.clone()).or_insert_with(fresh);
         lane.used = used;

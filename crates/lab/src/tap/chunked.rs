@@ -15,7 +15,7 @@ enum Place {
 
 /// The state of one chunked body.
 #[derive(Debug)]
-pub(super) struct Chunked {
+pub(crate) struct Chunked {
     place: Place,
     /// Bytes of size lines and trailers since the last data, bounded like a head.
     lines_bytes: usize,
@@ -23,7 +23,7 @@ pub(super) struct Chunked {
 
 /// What a step found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The whole piece belongs to the body, which goes on.
     Within,
     /// The body ended after so many bytes of the piece.
@@ -33,12 +33,12 @@ pub(super) enum Step {
 }
 
 impl Chunked {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { place: Place::Size { value: 0, digits_over: false }, lines_bytes: 0 }
     }
 
     /// Steps over what belongs to the body.
-    pub(super) fn skip(&mut self, piece: &[u8]) -> Step {
+    pub(crate) fn skip(&mut self, piece: &[u8]) -> Step {
         let mut at = 0;
         while at < piece.len() {
             if let Place::Data { left_bytes } = self.place {

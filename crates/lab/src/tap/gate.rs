@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::board::ConnectionId;
-use super::copy::{Gate, Verdict};
 use super::ring::Direction;
 use super::scan::{Scanner, Seen};
 use super::{Shared, locked};
+use crate::conditions::{Gate, OneWay, Verdict};
 
 /// What the client sends: finds the requests, and counts the bytes for the lane that they name.
 pub(super) struct UpGate {
@@ -17,7 +17,7 @@ pub(super) struct UpGate {
 }
 
 impl Gate for UpGate {
-    async fn pass(&mut self, piece: &[u8]) -> Verdict {
+    fn pass(&mut self, piece: &[u8]) -> Verdict {
         let (now, at) = (Instant::now(), SystemTime::now());
         let mut board = locked(&self.shared);
         let id = self.id;
@@ -31,6 +31,10 @@ impl Gate for UpGate {
         });
         if may_pass { Verdict::Forward } else { Verdict::Sever }
     }
+
+    fn terms(&self) -> OneWay {
+        locked(&self.shared).terms(self.id).up
+    }
 }
 
 /// What the server sends: counts for the lane of the latest request. An answer that is still under way when a
@@ -41,8 +45,12 @@ pub(super) struct DownGate {
 }
 
 impl Gate for DownGate {
-    async fn pass(&mut self, piece: &[u8]) -> Verdict {
+    fn pass(&mut self, piece: &[u8]) -> Verdict {
         locked(&self.shared).record(self.id, Direction::Out, piece, SystemTime::now());
         Verdict::Forward
+    }
+
+    fn terms(&self) -> OneWay {
+        locked(&self.shared).terms(self.id).down
     }
 }

@@ -6,20 +6,18 @@
 //! connections are reset, and its requests refused until a deadline, as a broken network would do.
 //!
 //! It is not an HTTP proxy: it changes nothing, adds no header, and forwards what it cannot parse just the same.
-//! It speaks no TLS, and it is the first piece of the lab's fault proxy, whose conditions take their place at the
-//! gate in `copy`.
+//! It speaks no TLS. What it does to bytes under way is said by [`crate::conditions`], for each lane.
 //!
 //! Start reading at [`Tap::run`], then `gate`, then `board`, which decides.
 //!
 //! Invariants:
-//! 1. Bytes leave as they came, in order, or the connection ends with a reset.
+//! 1. Bytes leave as they came and in order, or the connection ends with a reset, or the lane's conditions hold them.
 //! 2. A request of a cut lane never reaches the server whole.
-//! 3. A connection holds at most one piece a direction and one head; all lanes together at most
+//! 3. A connection holds one head and what its conditions hold; all lanes together at most
 //!    [`LANES_MAX`] × 2 × [`RING_BYTES_MAX`].
 
 mod board;
 mod chunked;
-mod copy;
 mod gate;
 mod label;
 mod ring;
@@ -39,12 +37,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::conditions::{Conditions, relay, reset};
 use board::Board;
 use gate::{DownGate, UpGate};
 use scan::Scanner;
 
 pub use board::{LANES_MAX, Totals, Wire};
-pub use copy::{HALF_CLOSED_MAX, PIECE_BYTES_MAX};
+pub(crate) use chunked::{Chunked, Step};
 pub use label::{LABEL_CHARS_MAX, Label};
 pub use ring::{Direction, Piece, RING_BYTES_MAX, RING_PIECES_MAX};
 pub use scan::HEAD_BYTES_MAX;
@@ -101,6 +100,23 @@ impl Lanes {
         locked(&self.shared).kill(label);
     }
 
+    /// Puts a lane under conditions from now on, also its connections that are there. What is wrong with them is
+    /// answered by its field.
+    ///
+    /// # Errors
+    /// Values that cannot be.
+    pub fn set(&self, label: &Label, conditions: Conditions) -> Result<(), String> {
+        conditions.check()?;
+        locked(&self.shared).set(label, conditions);
+        Ok(())
+    }
+
+    /// The conditions of a lane.
+    #[must_use]
+    pub fn conditions(&self, label: &Label) -> Conditions {
+        locked(&self.shared).conditions(label)
+    }
+
     /// What passed on a lane after piece `since`, as far as it is retained; `None` for a lane that was never seen
     /// or is forgotten.
     #[must_use]
@@ -149,7 +165,7 @@ impl Tap {
                 Some(_) = connections.join_next() => {}
                 client = accepted(&listener) => {
                     if connections.len() >= CONNECTIONS_MAX {
-                        copy::reset(&client);
+                        reset(&client);
                     } else {
                         connections.spawn(forward(client, self.upstream, Arc::clone(&self.shared)));
                     }
@@ -204,14 +220,14 @@ async fn forward(client: TcpStream, upstream: SocketAddr, shared: Arc<Shared>) {
             let (id, severed) = locked(&shared).open();
             let up = UpGate { shared: Arc::clone(&shared), id, scanner: Scanner::new() };
             let down = DownGate { shared: Arc::clone(&shared), id };
-            copy::relay(client, server, up, down, &severed).await;
+            relay(client, server, up, down, &severed, id.seed()).await;
             locked(&shared).close(id);
         }
         Err(error) => {
             if !shared.is_alone.swap(true, Ordering::Relaxed) {
                 tracing::warn!(%error, %upstream, "the server behind the tap is not there");
             }
-            copy::reset(&client);
+            reset(&client);
         }
     }
 }

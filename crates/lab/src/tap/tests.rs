@@ -223,7 +223,7 @@ async fn a_half_close_is_passed_on_and_the_other_half_lives() {
 async fn a_reset_by_the_server_reaches_the_client_as_a_reset() {
     let stage = stage().await;
     let (mut client, server) = stage.connection().await;
-    copy::reset(&server);
+    super::reset(&server);
     drop(server);
     assert_reset(&mut client).await;
 }
