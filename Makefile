@@ -4,7 +4,7 @@ PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
 SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers peers budgets report lint doc fuzz soak setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers bench-proxies peers proxies budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,11 +42,17 @@ bench-full: ## The lab's full scenario: takes its time
 peers: ## Installs other servers under target/peers, for comparison; each of them is optional
 	benches/peers/install.sh
 
+proxies: ## Unpacks Debian's nginx, HAProxy and Caddy under target/peers; each of them is optional
+	benches/peers/install.sh target/peers nginx haproxy caddy
+
 bench-deploy: ## 10,000 clients come back at once, each with 100 events to catch up on
 	cargo bench --package tricast-benches --bench deploy
 
 bench-peers: ## Compares tricast with the servers that `make peers` installed
 	cargo run --release --package tricast-cli -- lab peers
+
+bench-proxies: ## nginx, HAProxy and Caddy (after `make proxies`) in front of every transport: about seven minutes
+	cargo run --release --package tricast-cli -- lab proxies
 
 budgets: ## Counts the hot steps' instructions and writes them into benches/budgets.toml
 	BUDGETS=rewrite cargo test --package tricast-benches --test budgets -- --nocapture

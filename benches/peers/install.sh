@@ -4,10 +4,13 @@
 #   node_modules/  ws and Socket.IO
 #   bin/           the peers from crates.io, built from benches/peers/servers
 #   versions.txt   what is there
-# Each part is optional: one that cannot be had is told and left out. Usage: install.sh [FOLDER]
+# and what `tricast lab proxies` puts in front of it, under root/ too: Debian's nginx, HAProxy and Caddy.
+# Each part is optional: one that cannot be had is told and left out. Usage: install.sh [FOLDER [PROXY...]]
+# With proxies named (nginx, haproxy, caddy) nothing else is installed.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../../target/peers}
+shift || true
 mkdir -p "$out/deb" "$out/bin" && out=$(cd "$out" && pwd)
 missing=()
 
@@ -33,6 +36,33 @@ fetch() {
   apt-get update -qq 2>/dev/null || sudo -n apt-get update -qq
   apt-get download -qq nginx libnginx-mod-nchan
 }
+
+# A proxy's packages, and the libraries of HAProxy that a small system does not have.
+proxy() {
+  local name=$1 packages=("${@:2}")
+  type -P "$name" >/dev/null || [ -x "/usr/sbin/$name" ] && return
+  [ -x "$out/root/usr/sbin/$name" ] || [ -x "$out/root/usr/bin/$name" ] && return
+  command -v apt-get >/dev/null 2>&1 || return 1
+  mkdir -p "$out/deb/$name" || return 1
+  (cd "$out/deb/$name" && { apt-get download -qq "${packages[@]}" 2>/dev/null \
+    || { apt-get update -qq 2>/dev/null || sudo -n apt-get update -qq; apt-get download -qq "${packages[@]}"; }; }) || return 1
+  for package in "$out/deb/$name"/*.deb; do dpkg -x "$package" "$out/root" || return 1; done
+}
+
+nginx() { proxy nginx nginx; }
+haproxy() { proxy haproxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1; }
+caddy() { proxy caddy caddy; }
+
+if [ $# -gt 0 ]; then
+  for part in "$@"; do
+    case $part in
+      nginx | haproxy | caddy) "$part" || missing+=("$part") ;;
+      *) say "$part is none of nginx, haproxy, caddy" && exit 2 ;;
+    esac
+  done
+  [ ${#missing[@]} -eq 0 ] || say "could not be installed: ${missing[*]}"
+  exit ${#missing[@]}
+fi
 
 node_peers() {
   command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || return 1
@@ -68,6 +98,9 @@ for part in nchan node_peers rust_peers; do
     missing+=("$part")
     say "$part could not be installed and will not be measured"
   fi
+done
+for part in nginx haproxy caddy; do
+  "$part" || say "$part could not be installed and will not be measured"
 done
 say "uWebSockets.js is not in the npm registry and is not measured"
 say "installed in $out:"

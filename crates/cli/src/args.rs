@@ -76,6 +76,13 @@ Examples:
   tricast lab crowd stalled --at-most 2000 --seconds 5
   tricast lab crowd soak --seconds 3600";
 
+const PROXIES_HELP: &str = "\
+`make proxies` unpacks them from Debian's packages; those that are not there are told and left out.
+
+Examples:
+  tricast lab proxies
+  tricast lab proxies --quick --only nginx";
+
 const PEERS_HELP: &str = "\
 `make peers` installs the others under target/peers; one that is not there is left out and said so. The server under
 test runs on one core, the load on the other. ^C ends a comparison early and keeps what is finished.
@@ -271,6 +278,11 @@ pub(crate) enum LabCommand {
     /// Stand in front of a server as a network with delays, cuts, buffering proxies and other conditions.
     #[command(after_help = PROXY_HELP)]
     Proxy(LabProxyFlags),
+    /// Measure nginx, HAProxy and Caddy in front of every transport, where they are installed, and write the report.
+    #[command(after_help = PROXIES_HELP)]
+    Proxies(LabProxiesFlags),
+    /// Let a real Chromium open seven streams to one host, where node and Chromium are, and write the report.
+    Browser(LabBrowserFlags),
     /// Render the report of a finished run again.
     Report(LabReportFlags),
     /// Take a hidden part in a run. The laboratory starts this by itself.
@@ -383,6 +395,40 @@ pub(crate) struct LabPeersFlags {
     /// The language of the figures, and of the report that is named at the end; both are written.
     #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
     pub(crate) lang: LanguageFlag,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabProxiesFlags {
+    /// Take a glance: two minutes, without the time-outs of silent connections.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Start these alone: nginx, haproxy, caddy.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum)]
+    pub(crate) only: Vec<ProxyFlag>,
+    /// Look for the proxies here before the system's own.
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    pub(crate) installed: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: LabFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabBrowserFlags {
+    /// Look for the script that drives the browser, and its packages, here.
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::SCRIPTS)]
+    pub(crate) scripts: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: LabFlags,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProxyFlag {
+    /// nginx.
+    Nginx,
+    /// HAProxy.
+    Haproxy,
+    /// Caddy.
+    Caddy,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -7,9 +7,13 @@ use anyhow::Context;
 use tricast_lab::conditions::{Conditions, ProxyOptions};
 use tricast_lab::peers::PeersOptions;
 use tricast_lab::peers::result::Extent;
+use tricast_lab::result::ProxyKind;
 use tricast_lab::{Language, RunOptions};
 
-use crate::args::{LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxyFlags, LanguageFlag};
+use crate::args::{
+    LabBrowserFlags, LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxiesFlags, LabProxyFlags,
+    LanguageFlag, ProxyFlag,
+};
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
 const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
@@ -21,6 +25,8 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Crowd(flags) => crowd(flags),
         LabCommand::Peers(flags) => peers(flags),
         LabCommand::Proxy(flags) => proxy(&flags),
+        LabCommand::Proxies(flags) => proxies(flags),
+        LabCommand::Browser(flags) => browser(flags),
         LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
         LabCommand::Role { name, arguments } => {
@@ -50,6 +56,28 @@ fn crowd(flags: LabCrowdFlags) -> anyhow::Result<()> {
 fn run(options: RunOptions, language: LanguageFlag) -> anyhow::Result<()> {
     let done = tricast_lab::run(options)?;
     render(&done.path, language)
+}
+
+fn proxies(flags: LabProxiesFlags) -> anyhow::Result<()> {
+    let scenario = if flags.quick { "proxies-brief" } else { "proxies" };
+    let mut options = options(scenario.to_owned(), &flags.common)?;
+    options.installed = flags.installed;
+    options.proxies = flags.only.into_iter().map(meant_proxy).collect();
+    run(options, flags.common.lang)
+}
+
+fn browser(flags: LabBrowserFlags) -> anyhow::Result<()> {
+    let mut options = options("browser".to_owned(), &flags.common)?;
+    options.scripts = flags.scripts;
+    run(options, flags.common.lang)
+}
+
+fn meant_proxy(proxy: ProxyFlag) -> ProxyKind {
+    match proxy {
+        ProxyFlag::Nginx => ProxyKind::Nginx,
+        ProxyFlag::Haproxy => ProxyKind::Haproxy,
+        ProxyFlag::Caddy => ProxyKind::Caddy,
+    }
 }
 
 fn peers(flags: LabPeersFlags) -> anyhow::Result<()> {

@@ -18,12 +18,14 @@
 pub mod conditions;
 pub mod error;
 pub mod peers;
+pub mod proxies;
 pub mod result;
 pub mod scenario;
 pub mod summary;
 pub mod tap;
 
 mod crowd;
+mod factors;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "fuzz")]
@@ -37,7 +39,7 @@ pub use self::error::{LabError, Result};
 pub use self::report::{
     Language, PeersReports, Reports, peers_report, peers_scorecard, quote, report, scorecard, table,
 };
-pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, run};
+pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, SCRIPTS, run};
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -209,9 +209,10 @@ impl PeerChild {
     }
 }
 
-/// The address in `http://ADDRESS/` or in `ADDRESS`.
+/// The address in `http://ADDRESS/`, `https://ADDRESS/` or in `ADDRESS`.
 fn address_in(text: &str) -> Result<SocketAddr> {
-    let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/').parse();
+    let bare = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).unwrap_or(text);
+    let address = bare.trim_end_matches('/').parse();
     address.map_err(|_| LabError::Server(format!("cannot read the address in `{text}`")))
 }
 

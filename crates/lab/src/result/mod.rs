@@ -29,8 +29,8 @@ pub use self::histogram::{Latency, StoredHistogram};
 pub use self::loss::LossResults;
 pub use self::origin::{Kept, MicroFigure, Omission, TargetRecord};
 pub use self::proxies::{
-    Configuration, ConfigurationText, CostRound, CostVisit, Disturbance, Flow, HELD_US_MAX, Hold, Opening,
-    ProxyAbsence, ProxyCell, ProxyExtent, ProxyKind, ProxyRecord, ProxyResults,
+    Configuration, ConfigurationText, CostRound, CostVisit, Disturbance, Flow, HELD_MEDIAN_US_MAX,
+    HELD_US_MAX, Hold, Opening, ProxyAbsence, ProxyCell, ProxyExtent, ProxyKind, ProxyRecord, ProxyResults,
 };
 pub use self::recovery::{Recovery, Tcp};
 pub use self::visits::{

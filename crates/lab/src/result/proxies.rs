@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bytes, StoredHistogram, Transport};
 
-/// An event that came so much later than without the proxy was held back by it, microseconds.
+/// An event that came more than this later than without the proxy was held back by it, microseconds.
 pub const HELD_US_MAX: u64 = 250_000;
+/// The same for the median event, on which a busy machine weighs less, microseconds.
+pub const HELD_MEDIAN_US_MAX: u64 = 20_000;
 
 /// The matrix of proxies, configurations and transports.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -137,6 +139,8 @@ pub enum ProxyAbsence {
     NotAsked,
     /// No program of that name was found.
     NotInstalled,
+    /// It was started and did not accept connections; its cells' place in the run's folder has its log.
+    DoesNotStart,
     /// The run was stopped before its turn.
     Stopped,
 }
@@ -348,7 +352,8 @@ impl ProxyCell {
     /// Whether events were held back; `None` where none came through.
     pub fn holds_back(&self) -> Option<bool> {
         let flow = self.flow.as_ref().filter(|flow| flow.received > 0)?;
-        Some(flow.added_us_max > HELD_US_MAX as i64 || flow.received < flow.published)
+        let late = flow.added_us_max > HELD_US_MAX as i64 || flow.added_us_median > HELD_MEDIAN_US_MAX as i64;
+        Some(late || flow.received < flow.published)
     }
 
     /// Whether anything was lost by a reload or a restart although the client came back with its cursor; `None` where

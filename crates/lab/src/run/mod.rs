@@ -8,6 +8,7 @@ mod progress;
 mod raw;
 mod raw_poll;
 mod stop;
+mod surroundings;
 mod visit;
 
 pub use self::progress::Progress;
@@ -23,11 +24,14 @@ pub(crate) use self::progress::Reporter;
 pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
-use crate::result::{CellRecord, FORMAT, Run, ScenarioRecord, Transport, Workload};
+use crate::peers::INSTALLED;
+use crate::result::{CellRecord, FORMAT, ProxyKind, Run, ScenarioRecord, Transport, Workload};
 use crate::scenario::{self, Scenario};
 
 /// Where runs go unless told otherwise.
 pub const OUT_ROOT: &str = "target/tricast/runs";
+/// Where the page's tests are, and with them the script that drives a browser.
+pub const SCRIPTS: &str = "crates/testkit/page";
 /// The name, beside the runs, that leads to the newest.
 pub const LATEST: &str = "latest";
 
@@ -46,6 +50,12 @@ pub struct RunOptions {
     pub crowd_at_most: Option<u32>,
     /// The `tricast` program: it is started as server under test, and again for the hidden roles.
     pub server_program: PathBuf,
+    /// Where `make peers` put the proxies.
+    pub installed: PathBuf,
+    /// Proxies that are not asked for although the scenario names them are left out; empty for all.
+    pub proxies: Vec<ProxyKind>,
+    /// Where the script is that drives a browser.
+    pub scripts: PathBuf,
     /// The allocator of that program, for the environment block.
     pub allocator: String,
     /// How progress is shown.
@@ -64,6 +74,9 @@ impl RunOptions {
             crowd_time: None,
             crowd_at_most: None,
             server_program,
+            installed: PathBuf::from(INSTALLED),
+            proxies: Vec::new(),
+            scripts: PathBuf::from(SCRIPTS),
             allocator: "not told".to_owned(),
             progress: Progress::Auto,
             quiet: false,
@@ -128,6 +141,7 @@ fn steps(scenario: &Scenario) -> u64 {
     let cells = (scenario.cells.len() + scenario.saturations.len()) as u64;
     let memory = if scenario.memory_at.is_empty() { 0 } else { transports };
     u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory + scenario.crowd.visits())
+        + surroundings::steps(&scenario.surroundings, &scenario.transports)
 }
 
 fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run {
@@ -189,7 +203,7 @@ impl Bench {
                 break;
             }
         }
-        Ok(())
+        self.visit_surroundings()
     }
 
     fn compare(&mut self, repetition: u32) -> Result<()> {

@@ -4,9 +4,11 @@
 //! not know is a mistake. Some scenarios are embedded, by the name of their file; any other name is a path.
 
 mod crowd;
+mod surroundings;
 mod written;
 
 pub use self::crowd::{CrowdCell, CrowdCells, ScaleCell, SoakCell, StalledCell};
+pub use self::surroundings::Surroundings;
 pub use self::written::parse;
 
 use std::fs;
@@ -19,7 +21,7 @@ use crate::error::{LabError, Result};
 use crate::result::Transport;
 
 /// The embedded scenarios by name.
-const EMBEDDED: [(&str, &str); 7] = [
+const EMBEDDED: [(&str, &str); 11] = [
     ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
     ("full", include_str!("../../../../benches/scenarios/full.toml")),
     ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),
@@ -27,6 +29,10 @@ const EMBEDDED: [(&str, &str); 7] = [
     ("scale", include_str!("../../../../benches/scenarios/scale.toml")),
     ("stalled", include_str!("../../../../benches/scenarios/stalled.toml")),
     ("soak", include_str!("../../../../benches/scenarios/soak.toml")),
+    ("factors", include_str!("../../../../benches/scenarios/factors.toml")),
+    ("browser", include_str!("../../../../benches/scenarios/browser.toml")),
+    ("proxies", include_str!("../../../../benches/scenarios/proxies.toml")),
+    ("proxies-brief", include_str!("../../../../benches/scenarios/proxies-brief.toml")),
 ];
 
 /// A scenario as meant: checked, with its defaults filled in.
@@ -50,6 +56,8 @@ pub struct Scenario {
     pub memory_at: Vec<u32>,
     /// Cells with a crowd on all transports at once.
     pub crowd: CrowdCells,
+    /// Proxies, TLS and HTTP/2, a browser.
+    pub surroundings: Surroundings,
     /// What must hold.
     pub assertions: Vec<Assertion>,
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
+use super::surroundings::{self, Surroundings, WrittenFactors, WrittenProxies};
 use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
 use crate::error::{LabError, Result};
 use crate::result::Transport;
@@ -44,6 +45,12 @@ struct Written {
     stalled: Option<WrittenStalled>,
     #[serde(default)]
     soak: Option<WrittenSoak>,
+    #[serde(default)]
+    proxies: Option<WrittenProxies>,
+    #[serde(default)]
+    factors: Option<WrittenFactors>,
+    #[serde(default)]
+    browser: bool,
     #[serde(default)]
     assert: Vec<Spanned<Assertion>>,
 }
@@ -209,6 +216,7 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
         saturations: reading.saturations(&written.saturate),
         memory_at: reading.memory(written.memory.as_ref()),
         crowd: CrowdCells::default(),
+        surroundings: Surroundings::default(),
         assertions: Vec::new(),
     };
     let crowd = WrittenCells {
@@ -218,8 +226,12 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
         soak: written.soak,
     };
     scenario.crowd = crowd::meant(reading, &crowd);
-    if scenario.transports.is_empty() || !scenario.compares() && scenario.crowd.is_empty() {
-        reading.mistake(0..0, "a scenario needs a transport, and a `[[cell]]`, a `[[saturate]]` or a crowd");
+    scenario.surroundings =
+        surroundings::meant(reading, written.proxies.as_ref(), written.factors.as_ref(), written.browser);
+    let nothing = !scenario.compares() && scenario.crowd.is_empty() && scenario.surroundings.is_empty();
+    if scenario.transports.is_empty() || nothing {
+        let what = "a scenario needs a transport, and a `[[cell]]`, a `[[saturate]]`, a crowd, `[proxies]`, `[factors]` or `browser`";
+        reading.mistake(0..0, what);
     }
     for assertion in &written.assert {
         reading.assertion(assertion, &scenario);
