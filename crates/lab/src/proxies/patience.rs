@@ -138,9 +138,9 @@ impl Watch {
                 break;
             }
             if refused {
-                self.told.refusals += 1
+                self.told.refusals += 1;
             } else {
-                self.end()
+                self.end();
             }
             thread::sleep(RETRY);
         }
