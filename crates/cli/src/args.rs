@@ -92,7 +92,14 @@ Examples:
   tricast lab peers --quick --only nchan,raw
   tricast lab peers --into target/tricast/runs/latest";
 
-const LATEST_RUN: &str = "target/tricast/runs/latest";
+const ADVISE_HELP: &str = "\
+The figures are those of the run given, else of the newest one, else of the sample that the program brings along.
+
+Examples:
+  tricast lab advise --clients 20000 --rate 0.2 --payload 300 --two-way no --proxies unknown
+  tricast lab advise --clients 500 --rate 20 --two-way yes --json";
+
+pub(crate) const LATEST_RUN: &str = "target/tricast/runs/latest";
 
 /// One notification feed over long polling, Server-Sent Events and WebSocket.
 #[derive(Debug, Parser)]
@@ -285,6 +292,9 @@ pub(crate) enum LabCommand {
     Browser(LabBrowserFlags),
     /// Render the report of a finished run again.
     Report(LabReportFlags),
+    /// Recommend a transport for a case, and say what it would cost, from measured figures.
+    #[command(after_help = ADVISE_HELP)]
+    Advise(LabAdviseFlags),
     /// Take a hidden part in a run. The laboratory starts this by itself.
     #[command(hide = true)]
     Role {
@@ -450,6 +460,56 @@ pub(crate) struct LabReportFlags {
     /// The run's folder.
     #[arg(default_value = LATEST_RUN)]
     pub(crate) run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabAdviseFlags {
+    /// Connected clients.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) clients: u32,
+    /// Events that each of them receives, a second; 0.2 is one in five seconds.
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0)]
+    pub(crate) rate: f64,
+    /// Bytes of an event's data.
+    #[arg(long, value_name = "BYTES", default_value_t = 300)]
+    pub(crate) payload: u32,
+    /// Whether clients send as well.
+    #[arg(long, value_enum, default_value_t = TwoWayFlag::Unknown)]
+    pub(crate) two_way: TwoWayFlag,
+    /// What stands between clients and server.
+    #[arg(long, value_enum, default_value_t = ProxiesFlag::Unknown)]
+    pub(crate) proxies: ProxiesFlag,
+    /// Take the figures of this run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// Print the advice as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The language of the advice.
+    #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
+    pub(crate) lang: LanguageFlag,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TwoWayFlag {
+    /// They send often.
+    Yes,
+    /// They only receive.
+    No,
+    /// It is not known yet.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProxiesFlag {
+    /// Nothing.
+    None,
+    /// Proxies that one may configure.
+    Known,
+    /// One that holds answers back.
+    Buffering,
+    /// Whatever there may be.
+    Unknown,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

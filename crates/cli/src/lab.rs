@@ -1,5 +1,7 @@
 //! `tricast lab`: measurement runs and their reports.
 
+mod advise;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -29,6 +31,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Browser(flags) => browser(flags),
         LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
         LabCommand::Report(flags) => render(&flags.run, flags.lang),
+        LabCommand::Advise(flags) => advise::advise(&flags),
         LabCommand::Role { name, arguments } => {
             Ok(tricast_lab::role(&name, &arguments, &mut std::io::stdout().lock())?)
         }

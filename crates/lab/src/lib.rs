@@ -15,6 +15,7 @@
 //! 3. The report knows nothing that is not in `run.json`.
 //! 4. The server is reached over a socket only, and every wait for it is bounded.
 
+pub mod advise;
 pub mod conditions;
 pub mod error;
 pub mod peers;

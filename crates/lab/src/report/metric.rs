@@ -6,7 +6,7 @@ use crate::result::Transport;
 use crate::scenario::Metric;
 
 /// The factor from a stored value to the printed one: microseconds of latency become milliseconds.
-pub(super) fn factor(metric: Metric) -> f64 {
+pub(crate) fn factor(metric: Metric) -> f64 {
     match metric {
         Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => 1e-3,
         _ => 1.0,
@@ -14,7 +14,7 @@ pub(super) fn factor(metric: Metric) -> f64 {
 }
 
 /// The unit behind a printed value.
-pub(super) fn unit(metric: Metric, w: Words) -> &'static str {
+pub(crate) fn unit(metric: Metric, w: Words) -> &'static str {
     match metric {
         Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => w.get("unit.ms"),
         Metric::CpuUsPerDelivery => w.get("unit.us"),
@@ -26,7 +26,7 @@ pub(super) fn unit(metric: Metric, w: Words) -> &'static str {
 }
 
 /// A stored value as printed, without its unit.
-pub(super) fn bare(metric: Metric, value: f64, w: Words) -> String {
+pub(crate) fn bare(metric: Metric, value: f64, w: Words) -> String {
     match metric {
         Metric::Lost | Metric::Duplicated => w.digits(value, 0),
         Metric::RawRatio => w.digits(value, 2),
@@ -35,18 +35,18 @@ pub(super) fn bare(metric: Metric, value: f64, w: Words) -> String {
 }
 
 /// A stored value as printed.
-pub(super) fn printed(metric: Metric, value: f64, w: Words) -> String {
+pub(crate) fn printed(metric: Metric, value: f64, w: Words) -> String {
     let (bare, unit) = (bare(metric, value, w), unit(metric, w));
     if unit.is_empty() { bare } else { format!("{bare}{THIN}{unit}") }
 }
 
 /// The metric's name.
-pub(super) fn name(metric: Metric, w: Words) -> String {
+pub(crate) fn name(metric: Metric, w: Words) -> String {
     w.get(&format!("metric.{}", metric.key())).to_owned()
 }
 
 /// The transport's name.
-pub(super) fn transport(transport: Transport, w: Words) -> &'static str {
+pub(crate) fn transport(transport: Transport, w: Words) -> &'static str {
     match transport {
         Transport::Poll => w.get("transport.poll"),
         Transport::Sse => w.get("transport.sse"),
@@ -64,7 +64,7 @@ pub(super) fn shape(transport: Transport) -> Shape {
 }
 
 /// The transport's mark in text.
-pub(super) fn mark(transport: Transport) -> &'static str {
+pub(crate) fn mark(transport: Transport) -> &'static str {
     match transport {
         Transport::Poll => "▲",
         Transport::Sse => "■",

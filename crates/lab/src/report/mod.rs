@@ -2,7 +2,7 @@
 
 mod charts;
 mod markdown;
-mod metric;
+pub(crate) mod metric;
 mod page;
 mod peers;
 mod peers_page;
@@ -23,6 +23,7 @@ pub use self::peers_page::{PeersReports, peers_report};
 pub use self::quote::quote;
 pub use self::terminal::{peers_scorecard, scorecard};
 pub use self::text::Language;
+pub(crate) use self::text::Words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -172,6 +172,7 @@ mod tests {
             "bytes.",
             "outcome.",
             "peers.",
+            "advise.",
         ];
         for key in english.keys().filter(|key| composed.iter().all(|prefix| !key.starts_with(prefix))) {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");

@@ -5,16 +5,22 @@
 //! server measured twice, and so the noise: no difference inside that band is called one.
 
 mod assertions;
+mod cost;
 mod crowd;
 mod statistics;
 mod values;
 
 pub use self::assertions::{Checked, Outcome};
+pub use self::cost::{
+    CostPoint, WirePoint, cost_points, exchange_bytes, is_plain, plain_cells, reconnect, valid, wire_points,
+};
 pub use self::crowd::{
     CheckedCrowd, CrowdClaim, CrowdFigure, Drift, ScaleFigure, ScalePoint, StalledFigure, check_crowd,
     crowds, drift, scale, stalled,
 };
 pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median};
+
+use serde::{Deserialize, Serialize};
 
 use crate::result::{Latency, Run, Transport};
 use crate::scenario::Metric;
@@ -31,7 +37,7 @@ pub struct Subject<'a> {
 }
 
 /// A median over repetitions with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The median.
     pub value: f64,
@@ -83,9 +89,13 @@ impl Comparison {
 
 /// One transport's figure.
 pub fn figure(run: &Run, subject: Subject<'_>, transport: Transport) -> Option<Figure> {
-    let values = values::of(run, subject, transport);
-    let value = median(&values)?;
-    let (low, high) = interval(&values, run.seed)?;
+    figure_of(run, &values::of(run, subject, transport))
+}
+
+/// The figure of one value a repetition; `None` of nothing.
+fn figure_of(run: &Run, values: &[f64]) -> Option<Figure> {
+    let value = median(values)?;
+    let (low, high) = interval(values, run.seed)?;
     Some(Figure { value, low, high, repetitions: values.len() })
 }
 
