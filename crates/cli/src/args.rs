@@ -20,7 +20,7 @@ Examples:
   curl -N 'http://127.0.0.1:8080/v1/feeds/default/sse?after=earliest'
   tricast lab run --scenario quick                     measure the three transports on this machine
 
-Exit codes: 0 success, 1 failure, 2 wrong use, 78 wrong configuration.";
+Exit codes: 0 success, 1 failure, 2 wrong use, 3 a regression found by `lab compare`, 78 wrong configuration.";
 
 const SERVE_HELP: &str = "\
 Settings come from the file, then from TRICAST_* variables, then from flags; the last one wins.
@@ -91,6 +91,16 @@ Examples:
   tricast lab peers
   tricast lab peers --quick --only nchan,raw
   tricast lab peers --into target/tricast/runs/latest";
+
+const COMPARE_HELP: &str = "\
+A change counts where it is outside the noise of both runs and its 95 % interval leaves 1 out. Absolute times of
+different machines are not compared; bytes, counts, memory and ratios are.
+
+Exit codes: 0 nothing regressed, 3 something did, 1 a run that cannot be read.
+
+Examples:
+  tricast lab compare target/tricast/runs/20260101T000000Z-quick
+  tricast lab compare old new --format html --out changes.html --no-fail";
 
 const ADVISE_HELP: &str = "\
 The figures are those of the run given, else of the newest one, else of the sample that the program brings along.
@@ -290,8 +300,11 @@ pub(crate) enum LabCommand {
     Proxies(LabProxiesFlags),
     /// Let a real Chromium open seven streams to one host, where node and Chromium are, and write the report.
     Browser(LabBrowserFlags),
-    /// Render the report of a finished run again.
+    /// Render the report of a finished run again, or those of several machines side by side.
     Report(LabReportFlags),
+    /// Compare a run with an earlier one; a regression ends with code 3.
+    #[command(after_help = COMPARE_HELP)]
+    Compare(LabCompareFlags),
     /// Recommend a transport for a case, and say what it would cost, from measured figures.
     #[command(after_help = ADVISE_HELP)]
     Advise(LabAdviseFlags),
@@ -457,9 +470,48 @@ pub(crate) struct LabReportFlags {
     /// Print the scorecard as a Markdown table and write nothing.
     #[arg(long)]
     pub(crate) table: bool,
-    /// The run's folder.
+    /// The run's folder; with `--merge`, those of all machines.
+    #[arg(default_value = LATEST_RUN, num_args = 1..)]
+    pub(crate) run: Vec<PathBuf>,
+    /// Write one report of all the runs, side by side, into this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "table")]
+    pub(crate) merge: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabCompareFlags {
+    /// The run to compare with: its folder or its `run.json`.
+    pub(crate) before: PathBuf,
+    /// The run that is judged.
     #[arg(default_value = LATEST_RUN)]
-    pub(crate) run: PathBuf,
+    pub(crate) after: PathBuf,
+    /// How the changes are told.
+    #[arg(long, value_enum, default_value_t = ChangesFormat::Text)]
+    pub(crate) format: ChangesFormat,
+    /// Write them into this file, instead of to the standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// End with code 0 whatever was found.
+    #[arg(long)]
+    pub(crate) no_fail: bool,
+    /// End with code 3 on a regression. This is what is done anyway; the flag says it for scripts.
+    #[arg(long, conflicts_with = "no_fail")]
+    pub(crate) fail_on_regression: bool,
+    /// The language of the changes.
+    #[arg(long, value_enum, default_value_t = LanguageFlag::En)]
+    pub(crate) lang: LanguageFlag,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ChangesFormat {
+    /// Lines for a terminal.
+    Text,
+    /// A table for a document.
+    Markdown,
+    /// For other tools.
+    Json,
+    /// One self-contained page.
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,9 @@
 //! `tricast lab`: measurement runs and their reports.
 
 mod advise;
+mod compare;
+
+pub(crate) use self::compare::Regressed;
 
 use std::io::Write;
 use std::path::Path;
@@ -14,7 +17,7 @@ use tricast_lab::{Language, RunOptions};
 
 use crate::args::{
     LabBrowserFlags, LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxiesFlags, LabProxyFlags,
-    LanguageFlag, ProxyFlag,
+    LabReportFlags, LanguageFlag, ProxyFlag,
 };
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
@@ -29,8 +32,8 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Proxy(flags) => proxy(&flags),
         LabCommand::Proxies(flags) => proxies(flags),
         LabCommand::Browser(flags) => browser(flags),
-        LabCommand::Report(flags) if flags.table => table(&flags.run, flags.lang),
-        LabCommand::Report(flags) => render(&flags.run, flags.lang),
+        LabCommand::Report(flags) => report(&flags),
+        LabCommand::Compare(flags) => compare::compare(&flags),
         LabCommand::Advise(flags) => advise::advise(&flags),
         LabCommand::Role { name, arguments } => {
             Ok(tricast_lab::role(&name, &arguments, &mut std::io::stdout().lock())?)
@@ -126,6 +129,16 @@ fn meant(language: LanguageFlag) -> Language {
         LanguageFlag::En => Language::English,
         LanguageFlag::Fr => Language::French,
     }
+}
+
+fn report(flags: &LabReportFlags) -> anyhow::Result<()> {
+    if let Some(folder) = &flags.merge {
+        return compare::merge(&flags.run, folder, flags.lang);
+    }
+    let [run] = flags.run.as_slice() else {
+        anyhow::bail!("several runs make one report with `--merge DIR` only");
+    };
+    if flags.table { table(run, flags.lang) } else { render(run, flags.lang) }
 }
 
 /// Shows the scorecard as a document takes it in.

@@ -3,8 +3,8 @@
 //! Each subcommand is one file, and each is thin: it turns flags into one call of a library crate and what comes of
 //! it into lines of text. Start reading at [`args`], which is also what `--help` shows.
 //!
-//! Exit codes: 0 for success, 1 for a failure, 2 for a wrong use of the command, 78 (`EX_CONFIG`) for a wrong
-//! configuration.
+//! Exit codes: 0 for success, 1 for a failure, 2 for a wrong use of the command, 3 for a regression that
+//! `tricast lab compare` found, 78 (`EX_CONFIG`) for a wrong configuration.
 
 mod args;
 mod completions;
@@ -33,6 +33,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The exit code of a wrong configuration, from `sysexits.h`.
 const EX_CONFIG: u8 = 78;
+
+/// The exit code of a comparison of runs that found a regression; what regressed has been said by then.
+const REGRESSED: u8 = 3;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -63,6 +66,9 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
+    }
+    if error.is::<lab::Regressed>() {
+        return ExitCode::from(REGRESSED);
     }
     let mut stderr = std::io::stderr().lock();
     if let Some(mistakes) = error.downcast_ref::<config::Mistakes>() {

@@ -16,6 +16,7 @@
 //! 4. The server is reached over a socket only, and every wait for it is bounded.
 
 pub mod advise;
+pub mod compare;
 pub mod conditions;
 pub mod error;
 pub mod peers;
@@ -38,7 +39,8 @@ mod run;
 
 pub use self::error::{LabError, Result};
 pub use self::report::{
-    Language, PeersReports, Reports, peers_report, peers_scorecard, quote, report, scorecard, table,
+    Language, PeersReports, Reports, changes_markdown, changes_page, merge, peers_report, peers_scorecard,
+    quote, report, scorecard, table,
 };
 pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, SCRIPTS, run};
 

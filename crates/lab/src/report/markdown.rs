@@ -85,7 +85,7 @@ fn crowds(run: &Run, w: Words, text: &mut String) {
     }
 }
 
-fn rows_of(table: &Table, text: &mut String) {
+pub(super) fn rows_of(table: &Table, text: &mut String) {
     let rule = vec!["---".to_owned(); table.head.len()];
     let lines = [&table.head, &rule].into_iter().chain(&table.rows);
     lines.for_each(|line| push(text, format_args!("| {} |\n", line.join(" | "))));

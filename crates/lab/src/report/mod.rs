@@ -1,5 +1,6 @@
 //! The report: files rendered from a stored run, in English and French. Nothing here measures anything.
 
+mod aside;
 mod charts;
 mod markdown;
 pub(crate) mod metric;
@@ -18,6 +19,7 @@ mod tests;
 mod text;
 mod verdict;
 
+pub use self::aside::{changes_markdown, changes_page, merge};
 pub use self::markdown::table;
 pub use self::peers_page::{PeersReports, peers_report};
 pub use self::quote::quote;

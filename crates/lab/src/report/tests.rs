@@ -222,3 +222,25 @@ fn a_run_with_a_comparison_has_a_section_on_it_and_one_without_has_none() {
     let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(markdown.contains("## Beside other servers"));
 }
+
+#[test]
+fn runs_of_two_machines_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = synthetic();
+    other.environment.cpu = Some("Another <CPU>".to_owned());
+    for visit in other.latency.iter_mut().filter(|v| v.transport == Transport::Sse) {
+        visit.bytes.framing = 0;
+    }
+    let page = super::merge(&[synthetic(), other], folder.path(), Language::French).unwrap();
+    assert!(page.ends_with("report.fr.html"));
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let body = page.split("</style>").nth(1).unwrap();
+    for part in
+        ["Another &#60;CPU", "Invented &#60;CPU", "holds on all", "differs", "<th scope=\"col\">B</th>"]
+    {
+        assert!(body.contains(part), "{part}");
+    }
+    assert!(!body.contains('{') && !body.contains("merge.") && !body.contains("<script"));
+    assert!(super::merge(&[synthetic()], folder.path(), Language::English).is_err());
+    assert!(folder.path().join("report.fr.md").exists());
+}

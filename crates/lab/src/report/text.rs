@@ -173,6 +173,8 @@ mod tests {
             "outcome.",
             "peers.",
             "advise.",
+            "compare.",
+            "merge.",
         ];
         for key in english.keys().filter(|key| composed.iter().all(|prefix| !key.starts_with(prefix))) {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");

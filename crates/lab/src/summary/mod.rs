@@ -18,7 +18,7 @@ pub use self::crowd::{
     CheckedCrowd, CrowdClaim, CrowdFigure, Drift, ScaleFigure, ScalePoint, StalledFigure, check_crowd,
     crowds, drift, scale, stalled,
 };
-pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median};
+pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median, ratio_interval};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,11 @@ impl Comparison {
 /// One transport's figure.
 pub fn figure(run: &Run, subject: Subject<'_>, transport: Transport) -> Option<Figure> {
     figure_of(run, &values::of(run, subject, transport))
+}
+
+/// One transport's values, one for each repetition that has a valid visit.
+pub fn repeated(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+    values::of(run, subject, transport)
 }
 
 /// The figure of one value a repetition; `None` of nothing.

@@ -31,6 +31,30 @@ pub fn interval(values: &[f64], seed: u64) -> Option<(f64, f64)> {
     Some((at(0.025), at(0.975)))
 }
 
+/// A 95 % interval of the ratio of two medians, the second's over the first's: both are drawn anew, each from its own
+/// values. The same for the same seed; `None` where either has no values or a median of 0.
+pub fn ratio_interval(first: &[f64], second: &[f64], seed: u64) -> Option<(f64, f64)> {
+    if first.is_empty() || second.is_empty() {
+        return None;
+    }
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut drawn = |values: &[f64]| {
+        let sample: Vec<f64> = values.iter().map(|_| values[random.usize(..values.len())]).collect();
+        median(&sample)
+    };
+    let mut ratios = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        let (below, above) = (drawn(first)?, drawn(second)?);
+        if below <= 0.0 {
+            return None;
+        }
+        ratios.push(above / below);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let at = |share: f64| ratios[((RESAMPLES - 1) as f64 * share).round() as usize];
+    Some((at(0.025), at(0.975)))
+}
+
 /// A straight line through points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
@@ -115,6 +139,16 @@ mod tests {
         assert_eq!(interval(&values, 5), Some((low, high)));
         assert_eq!(interval(&[2.0], 5), Some((2.0, 2.0)));
         assert_eq!(interval(&[], 5), None);
+    }
+
+    #[test]
+    fn a_ratio_has_an_interval_of_its_own() {
+        let (old, new) = ([100.0, 101.0, 99.0, 100.0], [120.0, 121.0, 119.0, 120.0]);
+        let (low, high) = ratio_interval(&old, &new, 1).unwrap();
+        assert!(low > 1.17 && low <= 1.2 && high >= 1.2 && high < 1.23, "{low} {high}");
+        assert_eq!(ratio_interval(&old, &new, 1), Some((low, high)));
+        assert_eq!(ratio_interval(&[], &new, 1), None);
+        assert_eq!(ratio_interval(&[0.0], &new, 1), None);
     }
 
     #[test]

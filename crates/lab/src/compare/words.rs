@@ -1,0 +1,124 @@
+//! The changes in words: for the terminal, and for a page or a Markdown table made of the same rows.
+
+use super::{Change, Changes, Judgement, Side};
+use crate::report::{Language, Words, metric};
+
+/// Changes in one language.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangesText {
+    /// The verdict, one sentence.
+    pub verdict: String,
+    /// Both sides, one sentence each.
+    pub sides: [String; 2],
+    /// What is to be known before the rows are read.
+    pub remarks: Vec<String>,
+    /// Names of the columns.
+    pub head: Vec<String>,
+    /// The judgement and the row of each change, regressions first.
+    pub rows: Vec<(Judgement, Vec<String>)>,
+}
+
+/// Puts changes into words.
+pub fn changes_in_words(changes: &Changes, language: Language) -> ChangesText {
+    let w = Words(language);
+    let columns = ["verdict", "metric", "transport", "place", "before", "after", "ratio", "noise"];
+    ChangesText {
+        verdict: verdict(changes, w),
+        sides: [("before", &changes.before), ("after", &changes.after)]
+            .map(|(key, side)| format!("{}: {}", w.get(&format!("compare.{key}")), side_text(side, w))),
+        remarks: remarks(changes, w),
+        head: columns.map(|key| w.get(&format!("compare.{key}")).to_owned()).to_vec(),
+        rows: changes.changes.iter().map(|change| (change.judgement, row(change, w))).collect(),
+    }
+}
+
+fn verdict(changes: &Changes, w: Words) -> String {
+    let count = |judgement| changes.count(judgement).to_string();
+    w.fill(
+        "compare.counts",
+        &[
+            ("regressed", &count(Judgement::Regressed)),
+            ("improved", &count(Judgement::Improved)),
+            ("within", &count(Judgement::WithinNoise)),
+            ("untold", &count(Judgement::Untold)),
+        ],
+    )
+}
+
+pub(crate) fn side_text(side: &Side, w: Words) -> String {
+    let told = |text: &str| if text.is_empty() { "?".to_owned() } else { text.to_owned() };
+    w.fill(
+        "compare.side",
+        &[
+            ("run", &side.run),
+            ("repetitions", &side.repetitions.to_string()),
+            ("server", &told(&side.server)),
+            ("cores", &side.cores.to_string()),
+            ("cpu", &told(&side.cpu)),
+            ("kernel", &side.kernel),
+        ],
+    )
+}
+
+fn remarks(changes: &Changes, w: Words) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if !changes.same_machine {
+        let names =
+            |metrics: &[_]| metrics.iter().map(|m| metric::name(*m, w)).collect::<Vec<_>>().join(", ");
+        remarks.push(w.fill("compare.other_machine", &[("refused", &names(&changes.refused))]));
+    } else if changes.before.kernel != changes.after.kernel {
+        remarks.push(w.get("compare.other_kernel").to_owned());
+    }
+    if changes.before.optimised != changes.after.optimised {
+        remarks.push(w.get("compare.other_build").to_owned());
+    }
+    if changes.before.partial || changes.after.partial {
+        remarks.push(w.get("compare.partial").to_owned());
+    }
+    if changes.before.synthetic || changes.after.synthetic {
+        remarks.push(w.get("synthetic").to_owned());
+    }
+    if changes.before.repetitions.min(changes.after.repetitions) < FEW {
+        remarks.push(w.get("compare.few").to_owned());
+    }
+    if !changes.unmatched.is_empty() {
+        remarks.push(w.fill("compare.unmatched", &[("cells", &changes.unmatched.join(", "))]));
+    }
+    remarks
+}
+
+/// Under so many repetitions a bootstrap's interval is little more than the range.
+const FEW: u32 = 5;
+
+fn row(change: &Change, w: Words) -> Vec<String> {
+    let ratio = change.ratio.map_or("–".to_owned(), |r| {
+        format!("{} ({}–{})", w.digits(r.value, 2), w.digits(r.low, 2), w.digits(r.high, 2))
+    });
+    let noise = change.noise.map_or("–".to_owned(), |n| format!("±{}", w.percent((n - 1.0) * 100.0)));
+    let place = change.cell.clone().unwrap_or_else(|| {
+        change.in_flight.map_or(String::new(), |k| w.fill("place.flight", &[("k", &k.to_string())]))
+    });
+    vec![
+        w.get(&format!("compare.{}", change.judgement.key())).to_owned(),
+        metric::name(change.metric, w),
+        format!("{} {}", metric::mark(change.transport), metric::transport(change.transport, w)),
+        place,
+        metric::printed(change.metric, change.before.value, w),
+        metric::printed(change.metric, change.after.value, w),
+        ratio,
+        noise,
+    ]
+}
+
+impl std::fmt::Display for ChangesText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}\n", self.verdict)?;
+        self.sides.iter().chain(&self.remarks).try_for_each(|line| writeln!(f, "{line}"))?;
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(&self.head);
+        self.rows.iter().for_each(|(_, row)| {
+            table.add_row(row);
+        });
+        writeln!(f, "\n{table}")
+    }
+}
