@@ -5,7 +5,7 @@ use crate::fixture::synthetic;
 use crate::report::Language;
 use crate::result::Latency;
 
-fn of<'a>(changes: &'a Changes, metric: Metric, transport: Transport) -> &'a Change {
+fn of(changes: &Changes, metric: Metric, transport: Transport) -> &Change {
     changes.changes.iter().find(|c| c.metric == metric && c.transport == transport).unwrap()
 }
 
