@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
+use tricast_lab::conditions::Conditions;
 use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
 use tricast_server::demo::{Network, Power, WireDirection, WirePiece, WireTotals, WireView};
 use tricast_server::{DemoParts, Server};
@@ -124,6 +125,19 @@ impl Network for Tapped {
         if let Some((lanes, label)) = self.lane(label) {
             lanes.kill(&label);
         }
+    }
+
+    fn set_conditions(&self, label: &str, json: &[u8]) -> Result<(), String> {
+        let conditions: Conditions = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        match self.lane(label) {
+            Some((lanes, label)) => lanes.set(&label, conditions),
+            None => conditions.check(),
+        }
+    }
+
+    fn conditions(&self, label: &str) -> serde_json::Value {
+        let conditions = self.lane(label).map(|(lanes, label)| lanes.conditions(&label)).unwrap_or_default();
+        serde_json::to_value(conditions).unwrap_or_default()
     }
 
     fn wire(&self, label: &str, since: u64) -> Option<WireView> {

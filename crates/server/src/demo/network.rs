@@ -13,6 +13,16 @@ pub trait Network: Send + Sync {
     /// Breaks the lane's connections once.
     fn kill(&self, label: &str);
 
+    /// Puts the lane under network conditions from now on, also its connections that are there; it is a JSON object of
+    /// the fault proxy's words, and an empty one lifts them.
+    ///
+    /// # Errors
+    /// What is wrong with the conditions, by the field; then nothing changes.
+    fn set_conditions(&self, label: &str, json: &[u8]) -> Result<(), String>;
+
+    /// The lane's conditions in the same words; `{}` for none.
+    fn conditions(&self, label: &str) -> serde_json::Value;
+
     /// What passed on the lane after piece `since`; `None` while the lane is unknown.
     fn wire(&self, label: &str, since: u64) -> Option<WireView>;
 }

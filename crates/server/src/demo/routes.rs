@@ -35,6 +35,12 @@ pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
         .service(at("/restart", "POST", web::post().to(restart)))
         .service(at("/lanes/{label}/cut", "POST", web::post().to(cut)))
         .service(at("/lanes/{label}/kill", "POST", web::post().to(kill)))
+        .service(
+            web::resource("/lanes/{label}/conditions")
+                .route(web::get().to(conditions))
+                .route(web::put().to(set_conditions))
+                .default_service(web::route().to(wrong_method("GET, PUT"))),
+        )
         .service(at("/lanes/{label}/wire", "GET", web::get().to(wire)));
     routes.service(scope);
 }
@@ -95,6 +101,31 @@ async fn kill(
     allow(&request, &ctx, &[])?;
     desk.network.kill(checked(&label)?.as_str());
     Ok(HttpResponse::NoContent().finish())
+}
+
+async fn conditions(
+    desk: Data<Desk>,
+    label: Path<String>,
+    request: HttpRequest,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    Ok(json(&desk.network.conditions(checked(&label)?.as_str())))
+}
+
+async fn set_conditions(
+    desk: Data<Desk>,
+    label: Path<String>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    let label = checked(&label)?;
+    let body = read_body(&request, body, BODY_BYTES_MAX).await?;
+    let set = desk.network.set_conditions(label.as_str(), &body);
+    set.map_err(|wrong| Fault::bad("conditions", wrong))?;
+    Ok(json(&desk.network.conditions(label.as_str())))
 }
 
 async fn wire(

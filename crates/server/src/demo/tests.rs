@@ -30,6 +30,19 @@ impl Network for NotingNetwork {
         self.told.lock().unwrap().push(format!("kill {label}"));
     }
 
+    fn set_conditions(&self, label: &str, json: &[u8]) -> Result<(), String> {
+        let json = String::from_utf8_lossy(json);
+        if json.contains("speed") {
+            return Err("unknown field `speed`".to_owned());
+        }
+        self.told.lock().unwrap().push(format!("conditions {label} {json}"));
+        Ok(())
+    }
+
+    fn conditions(&self, label: &str) -> Value {
+        if label == "sse" { json!({ "down": { "stall": true } }) } else { json!({}) }
+    }
+
     fn wire(&self, label: &str, since: u64) -> Option<WireView> {
         let bytes = Bytes::from_static(b"GET");
         let piece = WirePiece { seq: 4, direction: WireDirection::In, at: SystemTime::UNIX_EPOCH, bytes };
@@ -150,6 +163,21 @@ async fn the_source_is_changed_and_answers_with_its_state() {
         refused("PATCH", "/demo/source", body, (400, "bad_request", field)).await;
     }
     refused("PATCH", "/demo/source", &"x".repeat(5000), (413, "too_large", "body:")).await;
+}
+
+#[actix_web::test]
+async fn a_lane_is_put_under_conditions() {
+    let stall = r#"{"down":{"stall":true}}"#;
+    let (status, body, told) = asked("PUT", "/demo/lanes/sse/conditions", stall).await;
+    let now = json!({ "down": { "stall": true } });
+    assert_eq!((status, body, told), (200, now, vec![format!("conditions sse {stall}")]));
+    let (status, body, told) = asked("GET", "/demo/lanes/ws/conditions", "").await;
+    assert_eq!((status, body, told), (200, json!({}), vec![]));
+    let wrong = (400, "bad_request", "conditions: unknown field `speed`");
+    refused("PUT", "/demo/lanes/sse/conditions", r#"{"speed":1}"#, wrong).await;
+    refused("PUT", "/demo/lanes/a%20b/conditions", "{}", (400, "bad_request", "label:")).await;
+    refused("PUT", "/demo/lanes/evil/conditions", "{}", (403, "forbidden", "Origin:")).await;
+    refused("POST", "/demo/lanes/sse/conditions", "{}", (405, "bad_request", "method:")).await;
 }
 
 #[actix_web::test]
