@@ -36,6 +36,7 @@ mod load;
 mod machine;
 mod report;
 mod run;
+pub mod work;
 
 pub use self::error::{LabError, Result};
 pub use self::report::{

@@ -157,6 +157,7 @@ impl Member {
         let mut found = |found: Found<'_>| match found {
             Found::Head(_) => {}
             Found::Ready => *ready = true,
+            Found::Sync(_) | Found::Gap(_) => {}
             Found::Event(json) => sightings.push(Sighting::read(json)),
             Found::Answer(_) => poll_due = true,
             Found::Reply(text) => out.extend_from_slice(&reply(text)),

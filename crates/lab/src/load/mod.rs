@@ -28,7 +28,7 @@ pub(crate) use self::sse::SseReader;
 #[cfg(test)]
 pub(crate) use self::sse::tests::{at_every_split, told};
 pub(crate) use self::subscriber::Kind;
-pub(crate) use self::ws::{Dialect, WsReader, pong, reply};
+pub(crate) use self::ws::{Dialect, WsReader, pong, reply, text};
 
 /// What a reader found in the bytes of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub(crate) enum Found<'a> {
     Head(usize),
     /// The stream stands: `sync` came, or the first poll was answered.
     Ready,
+    /// What a `sync` says, as JSON.
+    Sync(&'a [u8]),
+    /// What a `gap` says, as JSON.
+    Gap(&'a [u8]),
     /// One event's JSON.
     Event(&'a [u8]),
     /// A whole poll answer with so many events: the next request is due.

@@ -71,9 +71,11 @@ pub(crate) struct PollReader {
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow)]
-    sync: Option<Sync<'a>>,
+    sync: Option<&'a RawValue>,
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    notices: Vec<&'a RawValue>,
     cursor: &'a str,
 }
 
@@ -97,16 +99,38 @@ impl PollReader {
                 let answer: Answer<'_> = serde_json::from_slice(body)
                     .map_err(|e| LabError::Protocol(format!("poll answer: {e}")))?;
                 let found = &mut *found.borrow_mut();
-                if let Some(sync) = answer.sync {
+                if let Some(told) = answer.sync {
+                    let sync: Sync<'_> = serde_json::from_str(told.get())
+                        .map_err(|e| LabError::Protocol(format!("poll answer: {e}")))?;
                     sync.session.clone_into(session);
+                    found(Found::Sync(told.get().as_bytes()));
                     found(Found::Ready);
                 }
+                let notices = answer.notices.iter().map(|notice| notice.get().as_bytes());
+                let is_gap = |notice: &&[u8]| memchr::memmem::find(notice, b"\"gap\"").is_some();
+                notices.filter(is_gap).for_each(|gap| found(Found::Gap(gap)));
                 answer.cursor.clone_into(cursor);
                 answer.events.iter().for_each(|event| found(Found::Event(event.get().as_bytes())));
                 found(Found::Answer(answer.events.len()));
                 Ok(())
             },
         )
+    }
+
+    /// Goes on over another connection: what was read of the last answer counts for nothing.
+    pub(crate) fn restart(&mut self) {
+        self.answers = AnswerReader::default();
+    }
+
+    /// Asks without waiting, for what came meanwhile: with the session and the cursor where they are known.
+    pub(crate) fn request_now(&self, out: &mut Vec<u8>, namespace: &str, rooms: &str) {
+        let place = if self.session.is_empty() {
+            format!("wait=0{rooms}")
+        } else {
+            format!("wait=0&max=10000&session={}&after={}{rooms}", self.session, self.cursor)
+        };
+        let line = format!("GET /v1/feeds/{namespace}/poll?{place} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        out.extend_from_slice(line.as_bytes());
     }
 
     /// The next request of this subscriber, into `out`.

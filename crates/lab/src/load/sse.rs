@@ -20,6 +20,7 @@ pub(crate) struct SseReader {
     /// The value of the `event:` field, empty for an event of the feed.
     name: Vec<u8>,
     data: Vec<u8>,
+    last_id: Vec<u8>,
 }
 
 impl SseReader {
@@ -91,15 +92,28 @@ impl SseReader {
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
+            b"id" => {
+                self.last_id.clear();
+                self.last_id.extend_from_slice(value);
+            }
             _ => {}
         }
+    }
+
+    /// The last id that came, which is the place to go on from.
+    pub(crate) fn last_id(&self) -> &[u8] {
+        &self.last_id
     }
 
     fn dispatch(&mut self, found: &mut impl FnMut(Found<'_>)) {
         if let Some(data) = self.data.strip_suffix(b"\n") {
             match self.name.as_slice() {
                 b"" | b"message" => found(Found::Event(data)),
-                b"sync" => found(Found::Ready),
+                b"sync" => {
+                    found(Found::Sync(data));
+                    found(Found::Ready);
+                }
+                b"gap" => found(Found::Gap(data)),
                 b"close" => found(Found::Ended),
                 _ => {}
             }
@@ -131,6 +145,8 @@ pub(crate) mod tests {
         match found {
             Found::Event(json) => format!("event {}", String::from_utf8_lossy(json)),
             Found::Ping(bytes) => format!("ping {}", String::from_utf8_lossy(bytes)),
+            Found::Sync(json) => format!("sync {}", String::from_utf8_lossy(json)),
+            Found::Gap(json) => format!("gap {}", String::from_utf8_lossy(json)),
             other => format!("{other:?}"),
         }
     }

@@ -101,6 +101,7 @@ impl Subscriber {
                 }
             }
             Found::Ready => *ready = true,
+            Found::Sync(_) | Found::Gap(_) => {}
             Found::Event(json) => sightings.push((Sighting::read(json), json.len())),
             Found::Answer(events) => {
                 poll_due = true;

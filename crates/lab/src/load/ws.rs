@@ -20,6 +20,8 @@ pub(crate) enum Dialect {
     Plain,
     /// Socket.IO's packets in Engine.IO's, protocol version 4.
     SocketIo,
+    /// Centrifugo's JSON protocol: one reply or push a line.
+    Centrifugo,
 }
 
 /// Reads one WebSocket connection.
@@ -103,6 +105,7 @@ impl Dialect {
             Self::Tricast => tricast(message, found),
             Self::Plain => found(Found::Event(message)),
             Self::SocketIo => socket_io(message, found),
+            Self::Centrifugo => message.split(|byte| *byte == b'\n').for_each(|line| centrifugo(line, found)),
         }
     }
 }
@@ -112,7 +115,10 @@ fn tricast(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
     if message.starts_with(b"{\"id\":") {
         found(Found::Event(message));
     } else if message.starts_with(b"{\"notice\":\"sync\"") {
+        found(Found::Sync(message));
         found(Found::Ready);
+    } else if message.starts_with(b"{\"notice\":\"gap\"") {
+        found(Found::Gap(message));
     } else if message.starts_with(b"{\"notice\":\"close\"") {
         found(Found::Ended);
     }
@@ -128,6 +134,20 @@ fn socket_io(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
         [b'4', b'2', event @ ..] => found(Found::Event(event)),
         [b'1', ..] | [b'4', b'1', ..] => found(Found::Ended),
         _ => {}
+    }
+}
+
+/// An empty object is a ping, which is answered by the same; the reply to the second command says that the channel is subscribed.
+fn centrifugo(message: &[u8], found: &mut impl FnMut(Found<'_>)) {
+    let has = |part: &[u8]| memchr::memmem::find(message, part).is_some();
+    if message == b"{}" {
+        found(Found::Reply("{}"));
+    } else if has(b"\"push\":") && has(b"\"pub\":") {
+        found(Found::Event(message));
+    } else if has(b"\"id\":2") && !has(b"\"error\":") {
+        found(Found::Ready);
+    } else if has(b"\"disconnect\":") || has(b"\"error\":") {
+        found(Found::Ended);
     }
 }
 
@@ -160,6 +180,24 @@ pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
 /// Writes a client frame of a text so short that one byte tells its length.
 pub(crate) fn reply(text: &str) -> Vec<u8> {
     short(TEXT, text.as_bytes())
+}
+
+/// Writes a client frame of a text of any length, unmasked in effect as above.
+pub(crate) fn text(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(0x80 | TEXT);
+    match text.len() {
+        short @ 0..=125 => out.push(0x80 | short as u8),
+        middle @ 126..=65_535 => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(middle as u16).to_be_bytes());
+        }
+        long => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(text);
 }
 
 fn short(opcode: u8, payload: &[u8]) -> Vec<u8> {
@@ -230,6 +268,19 @@ mod tests {
                 "Ended",
             ],
         );
+    }
+
+    /// Centrifugo's JSON protocol, by its documents.
+    #[test]
+    fn centrifugo_is_read_line_by_line() {
+        let replies = b"{\"id\":1,\"connect\":{\"client\":\"c\",\"ping\":25}}\n{\"id\":2,\"subscribe\":{}}";
+        let push = b"{\"push\":{\"channel\":\"lab\",\"pub\":{\"data\":{\"a\":1}}}}";
+        let mut words = Vec::new();
+        for message in [replies.as_slice(), b"{}", push] {
+            Dialect::Centrifugo.text(message, &mut |found| words.push(told(found)));
+        }
+        let event = format!("event {}", String::from_utf8_lossy(push));
+        assert_eq!(words, ["Ready".to_owned(), "Reply(\"{}\")".to_owned(), event]);
     }
 
     /// What a Socket.IO 4.8 server sends at the start of a session, then an event, a ping and a disconnection.

@@ -16,7 +16,7 @@ pub mod result;
 pub mod summary;
 mod target;
 mod visit;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;

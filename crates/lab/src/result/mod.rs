@@ -36,7 +36,7 @@ pub use self::recovery::{Recovery, Tcp};
 pub use self::visits::{
     Bytes, Integrity, LatencyVisit, MemoryPoint, MemoryVisit, RawVisit, SaturationVisit, Slice,
 };
-pub use self::workload::{Burst, Deploy, Publishing, Secure, SlowReaders, Sweep, SweepAxis, Workload};
+pub use self::workload::{Burst, Deploy, Publishing, SlowReaders, Sweep, SweepAxis, Workload};
 
 use std::fs;
 use std::path::Path;

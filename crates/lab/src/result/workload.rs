@@ -27,9 +27,6 @@ pub struct Workload {
     /// The server goes away within the window, and comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<Deploy>,
-    /// How the connections are secured.
-    #[serde(default, skip_serializing_if = "Secure::is_plain")]
-    pub secure: Secure,
     /// The sweep that this cell is a step of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
@@ -88,24 +85,6 @@ pub struct Deploy {
     pub at_s: f64,
     /// How long nobody listens, seconds.
     pub away_s: f64,
-}
-
-/// How connections are secured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Secure {
-    /// They are not.
-    #[default]
-    Plain,
-    /// By TLS, over HTTP/1.1.
-    Tls,
-}
-
-impl Secure {
-    /// Whether they are not.
-    pub fn is_plain(&self) -> bool {
-        *self == Self::Plain
-    }
 }
 
 /// A step of a sweep.

@@ -99,6 +99,7 @@ impl Subscriber {
         wire.feed(reader, bytes, &mut |found| match found {
             Found::Head(_) => {}
             Found::Ready => *standing += 1,
+            Found::Sync(_) | Found::Gap(_) => {}
             Found::Event(event) => sightings.push(Sighting::read(event)),
             Found::Answer(events) => {
                 due = true;

@@ -36,9 +36,14 @@ fn decimal(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Appends an event of exactly [`PAYLOAD_BYTES`].
 pub(crate) fn data(out: &mut Vec<u8>, number: u64, intended_us: u64) {
-    let end = out.len() + PAYLOAD_BYTES - 2;
+    numbered(out, number, intended_us, PAYLOAD_BYTES);
+}
+
+/// Appends an event of so many bytes, or as few as hold its number and its time.
+pub(crate) fn numbered(out: &mut Vec<u8>, number: u64, intended_us: u64, bytes: usize) {
+    let end = out.len() + bytes.saturating_sub(2);
     out.extend_from_slice(format!("{{\"a\":{number},\"b\":{intended_us},\"pad\":\"").as_bytes());
-    out.resize(end, b'x');
+    out.resize(end.max(out.len()), b'x');
     out.extend_from_slice(b"\"}");
 }
 

@@ -4,7 +4,8 @@ mod event;
 mod nchan;
 mod textbook;
 
-pub(super) use self::event::{PAYLOAD_BYTES, Sighting, data};
+pub(super) use self::event::{PAYLOAD_BYTES, data};
+pub(crate) use self::event::{Sighting, numbered};
 
 use self::nchan::NchanReader;
 use self::textbook::TextbookReader;
@@ -16,7 +17,7 @@ const NAMESPACE: &str = "default";
 
 /// How the subscribers of one server and transport speak.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wire {
+pub(crate) enum Wire {
     /// tricast's long poll.
     TricastPoll,
     /// Nchan's long poll at this path, which goes on by `Last-Modified` and `Etag`.
@@ -33,7 +34,7 @@ pub(super) enum Wire {
 
 /// When an SSE stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     AtHead,
     AtSync,
 }
@@ -51,7 +52,7 @@ pub(super) enum Publishing {
 
 /// What reads one subscriber's stream.
 #[derive(Debug)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     Tricast(PollReader),
     Nchan(NchanReader),
     Textbook(TextbookReader),
@@ -62,7 +63,7 @@ pub(super) enum Reader {
 }
 
 impl Wire {
-    pub(super) fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         match self {
             Self::TricastPoll => Reader::Tricast(PollReader::default()),
             Self::NchanPoll(_) => Reader::Nchan(NchanReader::default()),
@@ -75,12 +76,12 @@ impl Wire {
 
     /// Whether a subscriber gets a first answer that tells that its stream stands. A poll that is parked at once gets
     /// none.
-    pub(super) fn tells_standing(&self) -> bool {
+    pub(crate) fn tells_standing(&self) -> bool {
         !matches!(self, Self::NchanPoll(_) | Self::TextbookPoll(_) | Self::RawPoll(..))
     }
 
     /// Appends the request that opens a stream, or the next poll.
-    pub(super) fn request(&self, reader: &Reader, out: &mut Vec<u8>) {
+    pub(crate) fn request(&self, reader: &Reader, out: &mut Vec<u8>) {
         match (self, reader) {
             (_, Reader::Tricast(reader)) => reader.request(out, NAMESPACE),
             (Self::NchanPoll(path), Reader::Nchan(reader)) => reader.request(out, path),
@@ -93,7 +94,7 @@ impl Wire {
     }
 
     /// Reads the next bytes of a stream.
-    pub(super) fn feed(
+    pub(crate) fn feed(
         &self,
         reader: &mut Reader,
         input: &[u8],
@@ -126,7 +127,7 @@ impl Wire {
     }
 }
 
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dHJpY2FzdC1sYWItLS0tLQ==\r\n";
+pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dHJpY2FzdC1sYWItLS0tLQ==\r\n";
 
 fn get(out: &mut Vec<u8>, path: &str, headers: &str) {
     out.extend_from_slice(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").as_bytes());
@@ -134,7 +135,7 @@ fn get(out: &mut Vec<u8>, path: &str, headers: &str) {
 
 impl Publishing {
     /// Appends what publishes one event.
-    pub(super) fn request(self, out: &mut Vec<u8>, number: u64, intended_us: u64) {
+    pub(crate) fn request(self, out: &mut Vec<u8>, number: u64, intended_us: u64) {
         let (path, before, after) = match self {
             Self::Plain(path) => (path, "", ""),
             Self::Wrapped(path) => (path, "{\"data\":", "}"),
@@ -156,7 +157,7 @@ mod tests {
     use crate::load::at_every_split;
 
     /// A reader must find the same wherever its stream is split.
-    pub(super) fn check<R>(
+    pub(crate) fn check<R>(
         stream: &[u8],
         expected: &[String],
         new: impl Fn() -> R,
