@@ -286,6 +286,8 @@ pub(crate) enum LabCommand {
     /// Run a scenario and write its result and report.
     #[command(after_help = LAB_HELP)]
     Run(LabRunFlags),
+    /// List the scenarios and the targets that come with the program.
+    Scenarios,
     /// Measure crowds: many subscribers on all transports at once, stalled readers, churn over a long time.
     #[command(after_help = CROWD_HELP)]
     Crowd(LabCrowdFlags),
@@ -324,6 +326,12 @@ pub(crate) struct LabRunFlags {
     /// `quick`, `full`, the name of another scenario of the program, or a scenario file.
     #[arg(long, short, default_value = "quick")]
     pub(crate) scenario: String,
+    /// Load this server instead of tricast: `nchan`, `socketio`, `centrifugo`, `mercure`, `tricast`, or a target file.
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<String>,
+    /// Look for other servers here.
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    pub(crate) installed: PathBuf,
     #[command(flatten)]
     pub(crate) common: LabFlags,
 }

@@ -26,7 +26,13 @@ const ALLOCATOR: &str = if cfg!(unix) { "jemalloc" } else { "the system's" };
 /// Runs one of the laboratory's commands.
 pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
     match command {
-        LabCommand::Run(flags) => run(options(flags.scenario, &flags.common)?, flags.common.lang),
+        LabCommand::Run(flags) => {
+            let mut options = options(flags.scenario, &flags.common)?;
+            options.target = flags.target;
+            options.installed = flags.installed;
+            run(options, flags.common.lang)
+        }
+        LabCommand::Scenarios => scenarios(),
         LabCommand::Crowd(flags) => crowd(flags),
         LabCommand::Peers(flags) => peers(flags),
         LabCommand::Proxy(flags) => proxy(&flags),
@@ -50,6 +56,20 @@ fn options(scenario: String, flags: &LabFlags) -> anyhow::Result<RunOptions> {
     options.quiet = flags.quiet;
     ALLOCATOR.clone_into(&mut options.allocator);
     Ok(options)
+}
+
+/// Lists what can be run.
+fn scenarios() -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for (name, what) in tricast_lab::scenario::embedded() {
+        writeln!(stdout, "{name:<15} {what}")?;
+    }
+    writeln!(stdout)?;
+    for (name, text) in tricast_lab::work::target::EMBEDDED {
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("# ");
+        writeln!(stdout, "--target {name:<11} {what}")?;
+    }
+    Ok(())
 }
 
 fn crowd(flags: LabCrowdFlags) -> anyhow::Result<()> {

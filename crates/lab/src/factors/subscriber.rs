@@ -105,7 +105,7 @@ impl Reader {
             Found::Answer(_) => due = true,
             Found::Ping(payload) => out.extend_from_slice(&pong(payload)),
             Found::Ended => ended = true,
-            Found::Head(_) | Found::Reply(_) => {}
+            Found::Head(_) | Found::Reply(_) | Found::Sync(_) | Found::Gap(_) => {}
         };
         match self {
             Self::Poll(reader) => reader.feed(bytes, &mut found)?,

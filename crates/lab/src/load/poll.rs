@@ -163,6 +163,7 @@ mod tests {
         let stream = format!("{first}{second}");
         let words = [
             "Head(39)",
+            "sync {\"session\":\"s_1\"}",
             "Ready",
             "Answer(0)",
             "Head(39)",

@@ -181,7 +181,7 @@ pub(crate) mod tests {
                 "id: a-2\nda",
                 "ta: {\"x\":\"é\"}\n\n: c\n\n",
             ],
-            &["Ready", "event {\"x\":\"é\"}"],
+            &["sync {}", "Ready", "event {\"x\":\"é\"}"],
         );
         check(&["data: 1\r\n\r\ndata: 2\r\rdata:3\n\n"], &["event 1", "event 2", "event 3"]);
     }

@@ -259,6 +259,7 @@ mod tests {
                 server_frame(0x88, b"\x03\xe8"),
             ],
             &[
+                "sync {\"notice\":\"sync\"}",
                 "Ready",
                 "event {\"id\":\"a\"}",
                 "ping hi",

@@ -132,6 +132,30 @@ impl ServerChild {
         Ok(Self { child, address: address_in(&url)? })
     }
 
+    /// The same at an address of its own, with its history in a folder, so that another one can go on where it stopped.
+    pub(crate) fn start_durable(
+        program: &Path,
+        place: Placement,
+        log: &Path,
+        listen: SocketAddr,
+        store: &Path,
+    ) -> Result<Self> {
+        let log_file = File::options().create(true).append(true).open(log);
+        let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
+        command.arg(format!("store.path={}", toml::Value::from(store.to_string_lossy().as_ref())));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TRICAST_") {
+                command.env_remove(name);
+            }
+        }
+        command.stderr(log_file);
+        let (child, stdout) = start(&mut command, place)?;
+        let (url, _) = listening(stdout)?;
+        Ok(Self { child, address: address_in(&url)? })
+    }
+
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.0.id()

@@ -38,6 +38,15 @@ impl Placement {
         Ok(sched_setaffinity(None, &only(self.load))?)
     }
 
+    /// Does something on the server's core: a thread that is started there stays there.
+    pub(crate) fn on_server_core<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = sched_getaffinity(None)?;
+        sched_setaffinity(None, &only(self.server))?;
+        let done = act();
+        sched_setaffinity(None, &before)?;
+        done
+    }
+
     /// Starts a child on the server's core. A child inherits its parent's core, so the caller moves there for the
     /// moment of the start and comes back: no thread of the child ever runs anywhere else.
     pub(crate) fn spawn_on_server_core(&self, command: &mut Command) -> io::Result<Child> {

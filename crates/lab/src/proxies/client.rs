@@ -187,7 +187,7 @@ impl Client {
             }
             Found::Ping(payload) => pings.extend_from_slice(&pong(payload)),
             Found::Ended => ended = true,
-            Found::Head(_) | Found::Answer(_) | Found::Reply(_) => {}
+            Found::Head(_) | Found::Answer(_) | Found::Reply(_) | Found::Sync(_) | Found::Gap(_) => {}
         };
         match &mut self.reader {
             Reader::Sse(reader) => reader.feed(bytes, &mut found)?,

@@ -8,7 +8,13 @@ use crate::scenario::Metric;
 /// The factor from a stored value to the printed one: microseconds of latency become milliseconds.
 pub(crate) fn factor(metric: Metric) -> f64 {
     match metric {
-        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => 1e-3,
+        Metric::P50Us
+        | Metric::P99Us
+        | Metric::P999Us
+        | Metric::MaxUs
+        | Metric::ReconnectP99Us
+        | Metric::CatchUpP99Us
+        | Metric::SilenceUs => 1e-3,
         _ => 1.0,
     }
 }
@@ -16,19 +22,25 @@ pub(crate) fn factor(metric: Metric) -> f64 {
 /// The unit behind a printed value.
 pub(crate) fn unit(metric: Metric, w: Words) -> &'static str {
     match metric {
-        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => w.get("unit.ms"),
+        Metric::P50Us
+        | Metric::P99Us
+        | Metric::P999Us
+        | Metric::MaxUs
+        | Metric::ReconnectP99Us
+        | Metric::CatchUpP99Us
+        | Metric::SilenceUs => w.get("unit.ms"),
         Metric::CpuUsPerDelivery => w.get("unit.us"),
         Metric::KibPerConnection => w.get("unit.kib"),
         Metric::BytesPerDelivery => w.get("unit.bytes"),
         Metric::DeliveriesPerSecond => w.get("unit.per_second"),
-        Metric::RawRatio | Metric::Lost | Metric::Duplicated => "",
+        Metric::RawRatio | Metric::Lost | Metric::Duplicated | Metric::ToldLost => "",
     }
 }
 
 /// A stored value as printed, without its unit.
 pub(crate) fn bare(metric: Metric, value: f64, w: Words) -> String {
     match metric {
-        Metric::Lost | Metric::Duplicated => w.digits(value, 0),
+        Metric::Lost | Metric::Duplicated | Metric::ToldLost => w.digits(value, 0),
         Metric::RawRatio => w.digits(value, 2),
         _ => w.number(value * factor(metric)),
     }

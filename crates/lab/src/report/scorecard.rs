@@ -104,9 +104,15 @@ fn entry(metric: Metric, transport: Transport, figure: Option<Figure>, high: f64
 /// Where a figure was measured, in words.
 fn place(run: &Run, subject: Subject<'_>, w: Words) -> String {
     match subject.metric {
-        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs | Metric::BytesPerDelivery => {
-            cell_in_words(run, subject.cell, w)
-        }
+        Metric::P50Us
+        | Metric::P99Us
+        | Metric::P999Us
+        | Metric::MaxUs
+        | Metric::BytesPerDelivery
+        | Metric::ReconnectP99Us
+        | Metric::CatchUpP99Us
+        | Metric::ToldLost
+        | Metric::SilenceUs => cell_in_words(run, subject.cell, w),
         Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
             w.fill("place.flight", &[("k", &subject.in_flight.to_string())])
         }

@@ -10,6 +10,7 @@ mod raw_poll;
 mod stop;
 mod surroundings;
 mod visit;
+mod work;
 
 pub use self::progress::Progress;
 pub(crate) use self::raw::{measure as measure_raw, role as raw_role};
@@ -25,8 +26,9 @@ pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
 use crate::peers::INSTALLED;
-use crate::result::{CellRecord, FORMAT, ProxyKind, Run, ScenarioRecord, Transport, Workload};
+use crate::result::{CellRecord, FORMAT, ProxyKind, Run, ScenarioRecord, Transport};
 use crate::scenario::{self, Scenario};
+use crate::work::target::Target;
 
 /// Where runs go unless told otherwise.
 pub const OUT_ROOT: &str = "target/tricast/runs";
@@ -50,12 +52,14 @@ pub struct RunOptions {
     pub crowd_at_most: Option<u32>,
     /// The `tricast` program: it is started as server under test, and again for the hidden roles.
     pub server_program: PathBuf,
-    /// Where `make peers` put the proxies.
+    /// Where `make peers` put the proxies and other servers.
     pub installed: PathBuf,
     /// Proxies that are not asked for although the scenario names them are left out; empty for all.
     pub proxies: Vec<ProxyKind>,
     /// Where the script is that drives a browser.
     pub scripts: PathBuf,
+    /// Another server to load, by the name of an embedded target or the path of a target file.
+    pub target: Option<String>,
     /// The allocator of that program, for the environment block.
     pub allocator: String,
     /// How progress is shown.
@@ -74,6 +78,7 @@ impl RunOptions {
             crowd_time: None,
             crowd_at_most: None,
             server_program,
+            target: None,
             installed: PathBuf::from(INSTALLED),
             proxies: Vec::new(),
             scripts: PathBuf::from(SCRIPTS),
@@ -97,6 +102,7 @@ pub struct RunDir {
 struct Bench {
     options: RunOptions,
     scenario: Scenario,
+    target: Option<Target>,
     place: Placement,
     folder: PathBuf,
     run: Run,
@@ -114,8 +120,15 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
     let mut scenario = scenario::load(&options.scenario)?;
     options.crowd_time.into_iter().for_each(|time| scenario.crowd.last(time));
     options.crowd_at_most.into_iter().for_each(|most| scenario.crowd.at_most(most));
+    let target = options.target.as_deref().map(Target::load).transpose()?;
+    let mut omitted = Vec::new();
+    if let Some(target) = &target {
+        work::suit(&mut scenario, target, &mut omitted);
+    }
     let place = Placement::choose()?;
-    let run = empty_run(&options, &scenario, place);
+    let mut run = empty_run(&options, &scenario, place);
+    run.omitted = omitted;
+    run.target = target.as_ref().map(|target| target.record(String::new()));
     let folder = options.out_root.join(&run.id);
     fs::create_dir_all(&folder).map_err(LabError::io(format!("create {}", folder.display())))?;
     let mut bench = Bench {
@@ -123,6 +136,7 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
         stop: Stop::listen()?,
         options,
         scenario,
+        target,
         place,
         folder,
         run,
@@ -153,7 +167,7 @@ fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run
         rate: cell.rate,
         payload: cell.payload,
         seconds: cell.duration.as_secs_f64(),
-        workload: Workload::default(),
+        workload: cell.workload.clone(),
     };
     let record = ScenarioRecord {
         name: scenario.name.clone(),

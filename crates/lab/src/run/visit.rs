@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use super::Bench;
 use super::doubts::Watch;
+use super::{Bench, work};
 use crate::error::{LabError, Result};
 use crate::load::{Kind, Load, Plan};
 use crate::machine::{ServerChild, cpu_seconds, now_ns};
@@ -18,13 +18,13 @@ pub(super) const SERVER_LOG: &str = "server.log";
 
 /// Clock, server CPU and useful load time, at one edge of a window.
 #[derive(Debug, Clone, Copy, Default)]
-struct Edge {
-    ns: u64,
-    cpu_s: f64,
+pub(super) struct Edge {
+    pub(super) ns: u64,
+    pub(super) cpu_s: f64,
 }
 
 impl Edge {
-    fn now(pid: u32) -> Result<Self> {
+    pub(super) fn now(pid: u32) -> Result<Self> {
         Ok(Self { ns: now_ns(), cpu_s: cpu_seconds(pid)? })
     }
 }
@@ -37,17 +37,30 @@ impl Bench {
 
     /// All cells of one transport, once.
     pub(super) fn visit_feed(&mut self, transport: Transport, repetition: u32, half: u32) -> Result<()> {
-        let server = self.start_server()?;
+        let server = if self.target.is_none() { Some(self.start_server()?) } else { None };
         for cell in self.scenario.cells.clone() {
+            if cell
+                .workload
+                .sweep
+                .as_ref()
+                .is_some_and(|s| !s.transports.is_empty() && !s.transports.contains(&transport))
+            {
+                continue;
+            }
+            let Some(server) = server.as_ref().filter(|_| work::is_plain(&cell)) else {
+                self.visit_work(&cell, transport, repetition, half)?;
+                continue;
+            };
             let place = format!("{} {} {}/{}", cell.name, transport.key(), repetition + 1, half + 1);
             self.watched(&place, server.pid(), |bench| {
                 let visit = LatencyVisit::empty(&cell, transport, repetition, half);
-                let visit = latency(&server, &cell, bench.scenario.warm_up, visit);
+                let visit = latency(server, &cell, bench.scenario.warm_up, visit);
                 bench.doubt_latency(&place, &visit);
                 bench.run.latency.push(visit);
                 Ok(())
             })?;
         }
+        let Some(server) = server else { return Ok(()) };
         for cell in self.scenario.saturations.clone() {
             let place =
                 format!("in flight {} {} {}/{}", cell.in_flight, transport.key(), repetition + 1, half + 1);
@@ -181,7 +194,7 @@ fn load_saturation(server: &ServerChild, cell: &Saturation, visit: &mut Saturati
 }
 
 impl LatencyVisit {
-    fn empty(cell: &Cell, transport: Transport, repetition: u32, half: u32) -> Self {
+    pub(super) fn empty(cell: &Cell, transport: Transport, repetition: u32, half: u32) -> Self {
         Self {
             cell: cell.name.clone(),
             transport,

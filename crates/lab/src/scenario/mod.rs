@@ -11,17 +11,19 @@ pub use self::crowd::{CrowdCell, CrowdCells, ScaleCell, SoakCell, StalledCell};
 pub use self::surroundings::Surroundings;
 pub use self::written::parse;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Conditions;
 use crate::error::{LabError, Result};
-use crate::result::Transport;
+use crate::result::{Transport, Workload};
 
 /// The embedded scenarios by name.
-const EMBEDDED: [(&str, &str); 11] = [
+const EMBEDDED: [(&str, &str); 24] = [
     ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
     ("full", include_str!("../../../../benches/scenarios/full.toml")),
     ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),
@@ -33,6 +35,19 @@ const EMBEDDED: [(&str, &str); 11] = [
     ("browser", include_str!("../../../../benches/scenarios/browser.toml")),
     ("proxies", include_str!("../../../../benches/scenarios/proxies.toml")),
     ("proxies-brief", include_str!("../../../../benches/scenarios/proxies-brief.toml")),
+    ("quiet", include_str!("../../../../benches/scenarios/quiet.toml")),
+    ("notifications", include_str!("../../../../benches/scenarios/notifications.toml")),
+    ("dashboard", include_str!("../../../../benches/scenarios/dashboard.toml")),
+    ("chat", include_str!("../../../../benches/scenarios/chat.toml")),
+    ("burst", include_str!("../../../../benches/scenarios/burst.toml")),
+    ("broadcast", include_str!("../../../../benches/scenarios/broadcast.toml")),
+    ("large", include_str!("../../../../benches/scenarios/large.toml")),
+    ("mobile", include_str!("../../../../benches/scenarios/mobile.toml")),
+    ("buffering", include_str!("../../../../benches/scenarios/buffering.toml")),
+    ("deploy", include_str!("../../../../benches/scenarios/deploy.toml")),
+    ("slow", include_str!("../../../../benches/scenarios/slow.toml")),
+    ("two-way", include_str!("../../../../benches/scenarios/two-way.toml")),
+    ("knee", include_str!("../../../../benches/scenarios/knee.toml")),
 ];
 
 /// A scenario as meant: checked, with its defaults filled in.
@@ -48,8 +63,10 @@ pub struct Scenario {
     pub warm_up: Duration,
     /// Transports under comparison, in written order.
     pub transports: Vec<Transport>,
-    /// Open-loop latency cells.
+    /// Open-loop latency cells; the steps of sweeps are among them.
     pub cells: Vec<Cell>,
+    /// Networks that cells name.
+    pub networks: BTreeMap<String, Conditions>,
     /// Closed-loop throughput cells.
     pub saturations: Vec<Saturation>,
     /// Numbers of idle subscribers at which memory is read.
@@ -75,6 +92,8 @@ pub struct Cell {
     pub payload: u32,
     /// How long it is measured.
     pub duration: Duration,
+    /// What it asks for beyond a plain feed.
+    pub workload: Workload,
 }
 
 /// One closed-loop cell: the next events leave when everybody has the last ones.
@@ -139,6 +158,14 @@ pub enum Metric {
     Lost,
     /// Events that arrived twice.
     Duplicated,
+    /// 99th percentile of the time from a break to a stream that stands again, microseconds.
+    ReconnectP99Us,
+    /// 99th percentile of the time from a break to the last event that was missed, microseconds.
+    CatchUpP99Us,
+    /// Events of which subscribers were told that they will not come.
+    ToldLost,
+    /// The longest time without anything although something was due, microseconds.
+    SilenceUs,
 }
 
 impl Metric {
@@ -156,6 +183,10 @@ impl Metric {
             Self::BytesPerDelivery => "bytes_per_delivery",
             Self::Lost => "lost",
             Self::Duplicated => "duplicated",
+            Self::ReconnectP99Us => "reconnect_p99_us",
+            Self::CatchUpP99Us => "catch_up_p99_us",
+            Self::ToldLost => "told_lost",
+            Self::SilenceUs => "silence_us",
         }
     }
 
@@ -170,6 +201,13 @@ impl Scenario {
     pub fn compares(&self) -> bool {
         !self.cells.is_empty() || !self.saturations.is_empty()
     }
+}
+
+/// The names of the embedded scenarios, each with the first line of its text.
+pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
+    EMBEDDED
+        .iter()
+        .map(|(name, text)| (*name, text.lines().next().unwrap_or_default().trim_start_matches("# ")))
 }
 
 /// Reads an embedded scenario by its name, or the file at a path.

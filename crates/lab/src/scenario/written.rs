@@ -1,7 +1,7 @@
 //! The scenario as written, and the step to the scenario as meant. Every number keeps its place in the text, so that
 //! a mistake found after parsing names its line too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -11,17 +11,20 @@ use toml::Spanned;
 use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
 use super::surroundings::{self, Surroundings, WrittenFactors, WrittenProxies};
 use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
+use crate::conditions::Conditions;
 use crate::error::{LabError, Result};
-use crate::result::Transport;
+use crate::result::{Burst, Deploy, Publishing, SlowReaders, Sweep, SweepAxis, Transport, Workload};
 
 const REPETITIONS: RangeInclusive<f64> = 1.0..=100.0;
 const SECONDS: RangeInclusive<f64> = 0.1..=600.0;
 const WARM_UP_SECONDS: RangeInclusive<f64> = 0.0..=60.0;
-const SUBSCRIBERS: RangeInclusive<f64> = 1.0..=8000.0;
+const SUBSCRIBERS: RangeInclusive<f64> = 1.0..=18_000.0;
 const RATE_PER_SECOND: RangeInclusive<f64> = 1.0..=100_000.0;
 const PAYLOAD_BYTES: RangeInclusive<f64> = 64.0..=60_000.0;
 const IN_FLIGHT: RangeInclusive<f64> = 1.0..=1000.0;
+const ROOMS: RangeInclusive<f64> = 1.0..=10_000.0;
 const MEMORY_POINTS_MIN: usize = 2;
+const SWEEP_STEPS_MIN: usize = 3;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +38,10 @@ struct Written {
     memory: Option<WrittenMemory>,
     #[serde(default)]
     cell: Vec<WrittenCell>,
+    #[serde(default)]
+    sweep: Vec<WrittenSweep>,
+    #[serde(default)]
+    network: BTreeMap<String, Spanned<Conditions>>,
     #[serde(default)]
     saturate: Vec<WrittenSaturation>,
     #[serde(default)]
@@ -69,6 +76,28 @@ struct WrittenCell {
     rate: Spanned<f64>,
     payload: Spanned<f64>,
     seconds: Spanned<f64>,
+    rooms: Option<Spanned<f64>>,
+    burst: Option<Spanned<Burst>>,
+    #[serde(default)]
+    publishing: Publishing,
+    network: Option<Spanned<String>>,
+    slow: Option<Spanned<SlowReaders>>,
+    deploy: Option<Spanned<Deploy>>,
+}
+
+/// Cells that differ in one number.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSweep {
+    name: Spanned<String>,
+    axis: SweepAxis,
+    at: Spanned<Vec<Spanned<f64>>>,
+    subscribers: Option<Spanned<f64>>,
+    rate: Option<Spanned<f64>>,
+    payload: Option<Spanned<f64>>,
+    seconds: Spanned<f64>,
+    #[serde(default)]
+    transports: Vec<Transport>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +154,108 @@ impl Reading<'_> {
             rate: self.count("rate", &cell.rate, &RATE_PER_SECOND),
             payload: self.count("payload", &cell.payload, &PAYLOAD_BYTES),
             duration: self.seconds(&cell.seconds),
+            workload: self.workload(cell),
         }
+    }
+
+    fn workload(&mut self, cell: &WrittenCell) -> Workload {
+        let seconds = *cell.seconds.get_ref();
+        if let Some(burst) = &cell.burst {
+            let Burst { events, every_s } = *burst.get_ref();
+            self.within("burst.events", f64::from(events), 1.0..=10_000.0, burst.span());
+            self.within("burst.every_s", every_s, 0.05..=seconds.max(0.05), burst.span());
+        }
+        if let Some(slow) = &cell.slow {
+            let SlowReaders { percent, bytes_per_s } = *slow.get_ref();
+            self.within("slow.percent", percent, 1.0..=90.0, slow.span());
+            self.within("slow.bytes_per_s", f64::from(bytes_per_s), 20.0..=1e9, slow.span());
+            if cell.rooms.is_some() {
+                self.mistake(slow.span(), "`slow` and `rooms` may not stand together: what a slow reader is told counts events of all rooms");
+            }
+        }
+        if let Some(deploy) = &cell.deploy {
+            let Deploy { at_s, away_s } = *deploy.get_ref();
+            self.within("deploy.at_s", at_s, 0.0..=seconds, deploy.span());
+            self.within("deploy.away_s", away_s, 0.0..=10.0, deploy.span());
+            if cell.publishing == Publishing::Subscribers {
+                self.mistake(deploy.span(), "`deploy` needs `publishing = \"post\"`: what is published in band while the server goes away is not repeated");
+            }
+        }
+        Workload {
+            rooms: cell.rooms.as_ref().map(|rooms| self.count("rooms", rooms, &ROOMS)),
+            burst: cell.burst.as_ref().map(|burst| *burst.get_ref()),
+            publishing: cell.publishing,
+            network: cell.network.as_ref().map(|network| network.get_ref().clone()),
+            slow: cell.slow.as_ref().map(|slow| *slow.get_ref()),
+            deploy: cell.deploy.as_ref().map(|deploy| *deploy.get_ref()),
+            sweep: None,
+        }
+    }
+
+    fn within(&mut self, field: &str, value: f64, bounds: RangeInclusive<f64>, span: Range<usize>) {
+        if !bounds.contains(&value) {
+            let what = format!("`{field}` is {value}, but must be {} to {}", bounds.start(), bounds.end());
+            self.mistake(span, &what);
+        }
+    }
+
+    /// The cells of a sweep, one for each step.
+    fn sweep(&mut self, written: &WrittenSweep) -> Vec<Cell> {
+        let steps = written.at.get_ref();
+        if steps.len() < SWEEP_STEPS_MIN || !steps.is_sorted_by(|a, b| a.get_ref() < b.get_ref()) {
+            self.mistake(written.at.span(), "`at` must be three or more rising numbers");
+        }
+        steps.iter().map(|step| self.sweep_step(written, step)).collect()
+    }
+
+    fn sweep_step(&mut self, written: &WrittenSweep, step: &Spanned<f64>) -> Cell {
+        let axis = written.axis;
+        let mut value = |field: &str,
+                         fixed: Option<&Spanned<f64>>,
+                         is_axis: bool,
+                         bounds: &RangeInclusive<f64>| match (fixed, is_axis) {
+            (_, true) if fixed.is_none() => self.count(field, step, bounds),
+            (Some(fixed), false) => self.count(field, fixed, bounds),
+            (fixed, _) => {
+                let span = fixed.map_or(written.name.span(), Spanned::span);
+                let what = if is_axis { "is what the sweep changes, and not fixed" } else { "is missing" };
+                self.mistake(span, &format!("`{field}` {what}"));
+                0
+            }
+        };
+        let subscribers =
+            value("subscribers", written.subscribers.as_ref(), axis == SweepAxis::Subscribers, &SUBSCRIBERS);
+        let rate = value("rate", written.rate.as_ref(), axis == SweepAxis::Rate, &RATE_PER_SECOND);
+        let payload = value("payload", written.payload.as_ref(), axis == SweepAxis::Payload, &PAYLOAD_BYTES);
+        let name = written.name.get_ref();
+        let sweep = Sweep { name: name.clone(), axis, transports: written.transports.clone() };
+        Cell {
+            name: format!("{name}-{}", step.get_ref()),
+            subscribers,
+            rate,
+            payload,
+            duration: self.seconds(&written.seconds),
+            workload: Workload { sweep: Some(sweep), ..Workload::default() },
+        }
+    }
+
+    /// The networks, and whether each cell's is one of them.
+    fn networks(
+        &mut self,
+        written: &BTreeMap<String, Spanned<Conditions>>,
+        cells: &[WrittenCell],
+    ) -> BTreeMap<String, Conditions> {
+        for (name, conditions) in written {
+            if let Err(fault) = conditions.get_ref().check() {
+                self.mistake(conditions.span(), &format!("network `{name}`: {fault}"));
+            }
+        }
+        for named in cells.iter().filter_map(|cell| cell.network.as_ref()) {
+            if !written.contains_key(named.get_ref()) {
+                self.mistake(named.span(), &format!("no `[network.{}]`", named.get_ref()));
+            }
+        }
+        written.iter().map(|(name, conditions)| (name.clone(), *conditions.get_ref())).collect()
     }
 
     fn saturation(&mut self, cell: &WrittenSaturation) -> Saturation {
@@ -206,13 +336,16 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario> {
 
 fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
     let warm_up = reading.number("warm_up_s", &written.warm_up_s, &WARM_UP_SECONDS);
+    let mut cells = reading.cells(&written.cell);
+    written.sweep.iter().for_each(|sweep| cells.extend(reading.sweep(sweep)));
     let mut scenario = Scenario {
         name: written.name,
         text: reading.text.to_owned(),
         repetitions: reading.count("repetitions", &written.repetitions, &REPETITIONS),
         warm_up: Duration::from_secs_f64(warm_up.clamp(0.0, *WARM_UP_SECONDS.end())),
         transports: written.transports,
-        cells: reading.cells(&written.cell),
+        cells,
+        networks: reading.networks(&written.network, &written.cell),
         saturations: reading.saturations(&written.saturate),
         memory_at: reading.memory(written.memory.as_ref()),
         crowd: CrowdCells::default(),
@@ -273,6 +406,28 @@ mod tests {
         check("", "[[assert]]\nmetric = \"p99_us\"\n", &["line 10", "either `at_most` or `at_least`"]);
         check("", "[[assert]]\nmetric = \"p99_us\"\ncell = \"b\"\nat_most = 1.0\n", &["line 10", "`b`"]);
         check("", "[memory]\nsubscribers = [5, 5]\n", &["line 11", "rising"]);
+    }
+
+    #[test]
+    fn workloads_are_read_and_their_mistakes_name_the_line() {
+        let more = "rooms = 4\nburst = { events = 5, every_s = 0.5 }\nnetwork = \"far\"\n[network.far]\nup = { latency_ms = 60 }\n[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [1, 2, 3]\nsubscribers = 2\npayload = 100\nseconds = 1\n";
+        let scenario = parse("t", &format!("{GOOD}{more}")).unwrap();
+        assert_eq!((scenario.cells.len(), scenario.cells[0].workload.rooms), (4, Some(4)));
+        assert_eq!((scenario.cells[3].name.as_str(), scenario.cells[3].rate), ("s-3", 3));
+        assert_eq!(scenario.networks["far"].up.latency_ms, 60);
+        check("", "network = \"nowhere\"\n", &["line 10", "[network.nowhere]"]);
+        check("", "slow = { percent = 100, bytes_per_s = 100 }\n", &["line 10", "`slow.percent` is 100"]);
+        check(
+            "",
+            "slow = { percent = 10, bytes_per_s = 100 }\nrooms = 2\n",
+            &["line 10", "may not stand together"],
+        );
+        check("", "deploy = { at_s = 5, away_s = 0 }\n", &["line 10", "`deploy.at_s` is 5"]);
+        check("", "burst = { events = 5, evry_s = 1 }\n", &["line 10", "evry_s"]);
+        check("", "[network.far]\nidle_ms = 1\n", &["line 10", "`idle_ms` is 1"]);
+        check("", "[network.far]\ndown = { latency = 1 }\n", &["line 11", "latency"]);
+        let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [3, 2]\npayload = 100\nseconds = 1\n";
+        check("", sweep, &["line 13", "rising", "`subscribers` is missing"]);
     }
 
     #[test]

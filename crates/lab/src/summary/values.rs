@@ -2,7 +2,7 @@
 
 use super::{Subject, fit};
 use crate::result::{
-    Integrity, Latency, LatencyVisit, RawVisit, Run, SaturationVisit, StoredHistogram, Transport,
+    Integrity, Latency, LatencyVisit, RawVisit, Recovery, Run, SaturationVisit, StoredHistogram, Transport,
 };
 use crate::scenario::Metric;
 
@@ -87,6 +87,13 @@ fn at(
             Some(server / raw(run, transport, repetition)?)
         }
         Metric::KibPerConnection => slope(run, transport, repetition, half),
+        Metric::ReconnectP99Us => recovered(open(), |recovery| recovery.reconnect.as_ref()),
+        Metric::CatchUpP99Us => recovered(open(), |recovery| recovery.catch_up.as_ref()),
+        Metric::ToldLost => {
+            let told: Vec<u64> = open().filter_map(|v| Some(v.recovery.as_ref()?.told_lost)).collect();
+            (!told.is_empty()).then(|| told.iter().sum::<u64>() as f64)
+        }
+        Metric::SilenceUs => open().filter_map(|v| v.silence_us_max).max().map(|us| us as f64),
         Metric::Lost | Metric::Duplicated => None,
     }
 }
@@ -94,6 +101,15 @@ fn at(
 fn quantile<'a>(visits: impl Iterator<Item = &'a LatencyVisit>, quantile: f64) -> Option<f64> {
     let merged = merge(visits.filter_map(|visit| visit.latency.as_ref()))?;
     Some(merged.at(quantile) as f64)
+}
+
+/// The 99th percentile of a histogram of recoveries.
+fn recovered<'a>(
+    visits: impl Iterator<Item = &'a LatencyVisit>,
+    of: impl Fn(&'a Recovery) -> Option<&'a StoredHistogram>,
+) -> Option<f64> {
+    let merged = merge(visits.filter_map(|visit| of(visit.recovery.as_ref()?)))?;
+    Some(merged.at(0.99) as f64)
 }
 
 /// The sum of one part over the sum of the other.
