@@ -109,13 +109,17 @@ pub fn is_portable(metric: Metric) -> bool {
         | Metric::KibPerConnection
         | Metric::RawRatio
         | Metric::Lost
+        | Metric::ToldLost
         | Metric::Duplicated => true,
         Metric::P50Us
         | Metric::P99Us
         | Metric::P999Us
         | Metric::MaxUs
         | Metric::DeliveriesPerSecond
-        | Metric::CpuUsPerDelivery => false,
+        | Metric::CpuUsPerDelivery
+        | Metric::ReconnectP99Us
+        | Metric::CatchUpP99Us
+        | Metric::SilenceUs => false,
     }
 }
 
@@ -176,9 +180,15 @@ fn matched<'a>(before: &'a Run, after: &'a Run) -> (Vec<&'a str>, Vec<String>) {
 
 fn places<'a>(metric: Metric, cells: &[&'a str], before: &Run, after: &Run) -> Vec<(&'a str, u32)> {
     match metric {
-        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs | Metric::BytesPerDelivery => {
-            cells.iter().map(|cell| (*cell, 1)).collect()
-        }
+        Metric::P50Us
+        | Metric::P99Us
+        | Metric::P999Us
+        | Metric::MaxUs
+        | Metric::BytesPerDelivery
+        | Metric::ReconnectP99Us
+        | Metric::CatchUpP99Us
+        | Metric::ToldLost
+        | Metric::SilenceUs => cells.iter().map(|cell| (*cell, 1)).collect(),
         Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
             let both = |k: &u32| flights(after).contains(k);
             flights(before).into_iter().filter(both).map(|k| ("", k)).collect()
