@@ -1,10 +1,13 @@
 //! What stands round the feed, once a run: proxies, TLS and HTTP/2, a browser.
 
-use super::{Bench, Reporter};
+use super::{Bench, Reporter, Watch};
 use crate::error::Result;
 use crate::result::{ProxyKind, Transport};
 use crate::scenario::Surroundings;
 use crate::{factors, proxies};
+
+/// What is measured here starts and ends its own programs; their time is that of children.
+const NO_PROCESS: u32 = 0;
 
 /// Visits, for the progress bar.
 pub(super) fn steps(surroundings: &Surroundings, transports: &[Transport]) -> u64 {
@@ -19,8 +22,39 @@ impl Bench {
         if self.stop.is_asked() {
             return Ok(());
         }
+        let watch = Watch::start(NO_PROCESS);
         self.visit_proxies()?;
-        self.visit_factors()
+        watch.end(NO_PROCESS, "proxies", &mut self.run.doubts);
+        let watch = Watch::start(NO_PROCESS);
+        self.visit_factors()?;
+        watch.end(NO_PROCESS, "factors", &mut self.run.doubts);
+        self.doubt_surroundings();
+        Ok(())
+    }
+
+    /// Doubts about the visits round the feed.
+    fn doubt_surroundings(&mut self) {
+        let run = &self.run;
+        let cells = run.proxies.iter().flat_map(|results| &results.cells);
+        let rounds = cells.flat_map(|cell| cell.cost.iter().map(move |round| (cell, round)));
+        let mut loads: Vec<(String, f64, Vec<String>)> = Vec::new();
+        for (cell, round) in rounds {
+            let place = format!(
+                "{} {} {} {}",
+                cell.proxy.key(),
+                cell.configuration.key(),
+                cell.transport.key(),
+                round.round + 1
+            );
+            for visit in [&round.direct, &round.through] {
+                loads.push((place.clone(), visit.load_busy, visit.void.clone()));
+            }
+        }
+        for visit in run.factors.iter().flat_map(|results| &results.visits) {
+            let place = format!("{} {} {}", visit.transport.key(), visit.carriage.key(), visit.round + 1);
+            loads.push((place, visit.load_cpu_s / visit.wall_s.max(f64::EPSILON), visit.void.clone()));
+        }
+        loads.iter().for_each(|(place, busy, void)| self.doubt_load(place, *busy, void));
     }
 
     fn visit_factors(&mut self) -> Result<()> {

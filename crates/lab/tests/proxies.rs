@@ -1,0 +1,84 @@
+//! `docs/proxies.md` shows a real run, and recommends the lines with which that run was made.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, in its helpers too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tricast_lab::proxies::matrix;
+use tricast_lab::result::{Configuration, ProxyKind, ProxyResults, Run, Transport};
+
+const BEGIN: &str = "<!-- matrix: begin -->\n";
+const END: &str = "<!-- matrix: end -->";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The proxies of the sample run, or of a run of their own beside it where the sample has none.
+fn measured() -> ProxyResults {
+    let sample = Run::read(&root().join("docs/report")).unwrap();
+    assert!(!sample.synthetic);
+    sample.proxies.unwrap_or_else(|| {
+        let own = Run::read(&root().join("docs/report/proxies")).unwrap();
+        assert!(!own.synthetic && !own.partial);
+        own.proxies.unwrap()
+    })
+}
+
+/// With `TRICAST_WRITE_DOCS` set it writes the matrix; without, it fails where the document says something else.
+#[test]
+fn the_document_shows_the_run() {
+    let path = root().join("docs/proxies.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (front, rest) = text.split_once(BEGIN).unwrap();
+    let (_, back) = rest.split_once(END).unwrap();
+    let expected = format!("{front}{BEGIN}{}{END}{back}", matrix(&measured()));
+    if std::env::var_os("TRICAST_WRITE_DOCS").is_some() {
+        return fs::write(&path, &expected).unwrap();
+    }
+    assert!(text == expected, "docs/proxies.md: run this test with TRICAST_WRITE_DOCS=1");
+}
+
+/// What the document says in words, and would have to be said otherwise after a run that saw something else.
+#[test]
+fn the_words_of_the_document_are_those_of_the_run() {
+    let results = measured();
+    let cell = |proxy, lines, transport| results.cell(proxy, lines, transport).unwrap();
+    for one in &results.cells {
+        assert_ne!(one.loses(), Some(true), "something was lost: {one:?}");
+        let ours = one.configuration == Configuration::Ours;
+        assert!(one.works() || !ours, "{one:?}");
+        assert_ne!(one.holds_back().filter(|_| ours), Some(true), "{one:?}");
+    }
+    let refused = cell(ProxyKind::Nginx, Configuration::Default, Transport::Websocket);
+    assert!(!refused.works());
+    let held = cell(ProxyKind::Haproxy, Configuration::Default, Transport::Sse);
+    assert_eq!(held.holds_back(), Some(true));
+    let nginx = cell(ProxyKind::Nginx, Configuration::Default, Transport::Sse);
+    assert_eq!(nginx.holds_back(), Some(false));
+    assert!(nginx.stood < Some(results.extent.streams));
+}
+
+/// The lines of the documents and those of the files, without marks, blanks and what differs by place.
+fn lines(text: &str) -> Vec<String> {
+    let bare = |line: &str| {
+        line.split('#').next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(bare).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn what_the_document_recommends_is_what_was_measured() {
+    let document = fs::read_to_string(root().join("docs/proxies.md")).unwrap();
+    for (proxy, fence) in [("nginx", "```nginx"), ("haproxy", "```haproxy"), ("caddy", "```caddyfile")] {
+        let file = fs::read_to_string(root().join(format!("benches/proxies/{proxy}-ours.conf"))).unwrap();
+        let file = lines(&file).join(" ");
+        let (_, rest) = document.split_once(fence).unwrap();
+        let recommended = lines(rest.split_once("```").unwrap().0);
+        let here = |line: &String| line.contains("127.0.0.1:8080") || line.contains("feed.example");
+        for line in recommended.iter().filter(|line| !here(line)) {
+            assert!(file.contains(line.as_str()), "{proxy}: `{line}` was not measured");
+        }
+    }
+}
