@@ -19,6 +19,7 @@ pub mod advise;
 pub mod compare;
 pub mod conditions;
 pub mod error;
+pub mod factors;
 pub mod peers;
 pub mod proxies;
 pub mod result;
@@ -27,7 +28,6 @@ pub mod summary;
 pub mod tap;
 
 mod crowd;
-mod factors;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "fuzz")]

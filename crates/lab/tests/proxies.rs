@@ -5,11 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tricast_lab::factors::{browser_streams, carriages, rows};
 use tricast_lab::proxies::matrix;
-use tricast_lab::result::{Configuration, ProxyKind, ProxyResults, Run, Transport};
-
-const BEGIN: &str = "<!-- matrix: begin -->\n";
-const END: &str = "<!-- matrix: end -->";
+use tricast_lab::result::{Carriage, Configuration, ProxyKind, ProxyResults, Run, Transport};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -26,14 +24,37 @@ fn measured() -> ProxyResults {
     })
 }
 
-/// With `TRICAST_WRITE_DOCS` set it writes the matrix; without, it fails where the document says something else.
+/// Each part of the document that a run fills in, in the order in which they stand there.
+fn parts() -> Vec<(&'static str, String)> {
+    let run = factors();
+    vec![
+        ("matrix", matrix(&measured())),
+        ("carriages", carriages(&run.factors.unwrap())),
+        ("browser", browser_streams(&run.browser.unwrap())),
+    ]
+}
+
+/// The sample run where it has the factors and a browser, or a run of their own beside it.
+fn factors() -> Run {
+    let sample = Run::read(&root().join("docs/report")).unwrap();
+    let whole = sample.factors.is_some() && sample.browser.as_ref().is_some_and(|b| b.not_measured.is_none());
+    let run = if whole { sample } else { Run::read(&root().join("docs/report/factors")).unwrap() };
+    assert!(!run.synthetic && !run.partial);
+    run
+}
+
+/// With `TRICAST_WRITE_DOCS` set it writes the tables; without, it fails where the document says something else.
 #[test]
-fn the_document_shows_the_run() {
+fn the_document_shows_the_runs() {
     let path = root().join("docs/proxies.md");
     let text = fs::read_to_string(&path).unwrap();
-    let (front, rest) = text.split_once(BEGIN).unwrap();
-    let (_, back) = rest.split_once(END).unwrap();
-    let expected = format!("{front}{BEGIN}{}{END}{back}", matrix(&measured()));
+    let mut expected = text.clone();
+    for (name, table) in parts() {
+        let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+        let (front, rest) = expected.split_once(&begin).unwrap();
+        let (_, back) = rest.split_once(&end).unwrap();
+        expected = format!("{front}{begin}{table}{end}{back}");
+    }
     if std::env::var_os("TRICAST_WRITE_DOCS").is_some() {
         return fs::write(&path, &expected).unwrap();
     }
@@ -58,6 +79,22 @@ fn the_words_of_the_document_are_those_of_the_run() {
     let nginx = cell(ProxyKind::Nginx, Configuration::Default, Transport::Sse);
     assert_eq!(nginx.holds_back(), Some(false));
     assert!(nginx.stood < Some(results.extent.streams));
+}
+
+#[test]
+fn the_words_on_carriages_are_those_of_the_run() {
+    let run = factors();
+    let rows = rows(run.factors.as_ref().unwrap());
+    let cpu = |transport, carriage| {
+        let row = rows.iter().find(|row| (row.transport, row.carriage) == (transport, carriage));
+        row.unwrap().cpu_us.unwrap()
+    };
+    assert!(cpu(Transport::Sse, Carriage::H2Tls) < cpu(Transport::Sse, Carriage::H1Plain));
+    assert!(cpu(Transport::Poll, Carriage::H2Tls) > cpu(Transport::Poll, Carriage::H1Tls));
+    for one in run.browser.unwrap().tries {
+        let limited = one.transport == Transport::Sse && one.carriage == Carriage::H1Plain;
+        assert_eq!((one.stood, one.request_answered), if limited { (6, false) } else { (one.asked, true) });
+    }
 }
 
 /// The lines of the documents and those of the files, without marks, blanks and what differs by place.

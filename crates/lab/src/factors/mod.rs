@@ -15,6 +15,8 @@
 mod browser;
 mod subject;
 mod subscriber;
+mod summary;
+mod table;
 mod visit;
 mod wire;
 
@@ -22,6 +24,8 @@ use std::path::Path;
 
 pub(crate) use self::browser::browser;
 use self::subject::Trust;
+pub use self::summary::{FactorRow, rows};
+pub use self::table::{browser_streams, carriages};
 use crate::error::{LabError, Result};
 use crate::machine::Placement;
 use crate::result::{Carriage, FactorExtent, FactorResults, Transport};
