@@ -7,20 +7,35 @@ use std::path::{Path, PathBuf};
 
 use tricast_lab::factors::{browser_streams, carriages, rows};
 use tricast_lab::proxies::matrix;
-use tricast_lab::result::{Carriage, Configuration, ProxyKind, ProxyResults, Run, Transport};
+use tricast_lab::result::{Carriage, Configuration, DoubtKind, ProxyKind, ProxyResults, Run, Transport};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The proxies of the sample run, or of a run of their own beside it where the sample has none.
-fn measured() -> ProxyResults {
+/// The sample run where it has proxies, or a run of their own beside it.
+fn proxied() -> Run {
     let sample = Run::read(&root().join("docs/report")).unwrap();
-    assert!(!sample.synthetic);
-    sample.proxies.unwrap_or_else(|| {
-        let own = Run::read(&root().join("docs/report/proxies")).unwrap();
-        assert!(!own.synthetic && !own.partial);
-        own.proxies.unwrap()
+    let run = match sample.proxies {
+        Some(_) => sample,
+        None => Run::read(&root().join("docs/report/proxies")).unwrap(),
+    };
+    assert!(!run.synthetic && !run.partial);
+    run
+}
+
+fn measured() -> ProxyResults {
+    proxied().proxies.unwrap()
+}
+
+/// A line on what a run doubts, where others used its machine.
+fn doubted(run: &Run) -> String {
+    let busy = run.doubts.iter().find(|doubt| doubt.kind == DoubtKind::MachineBusy);
+    busy.map_or_else(String::new, |doubt| {
+        format!(
+            "\nOthers used up to {:.0} % of the machine meanwhile, so times and CPU are rough: `make bench-proxies` on a quiet one is better.\n",
+            doubt.value
+        )
     })
 }
 
@@ -28,8 +43,8 @@ fn measured() -> ProxyResults {
 fn parts() -> Vec<(&'static str, String)> {
     let run = factors();
     vec![
-        ("matrix", matrix(&measured())),
-        ("carriages", carriages(&run.factors.unwrap())),
+        ("matrix", matrix(&measured()) + &doubted(&proxied())),
+        ("carriages", carriages(run.factors.as_ref().unwrap()) + &doubted(&run)),
         ("browser", browser_streams(&run.browser.unwrap())),
     ]
 }
