@@ -133,7 +133,10 @@ impl Bench {
     }
 
     fn work(&self, cell: &Cell, visit: &mut LatencyVisit) -> Result<()> {
-        let store = self.folder.join(".store");
+        // Each visit has one of its own: what another one left would be restored.
+        let name = format!(".store-{}-{}-{}", visit.transport.key(), visit.repetition, visit.half);
+        let store = self.folder.join(name);
+        let _stale = fs::remove_dir_all(&store);
         let server = self.start_for(cell, &store)?;
         let upstream = server.address();
         let conditions = cell.workload.network.as_ref().and_then(|name| self.scenario.networks.get(name));
