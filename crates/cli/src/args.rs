@@ -302,6 +302,8 @@ pub(crate) enum LabCommand {
     Proxies(LabProxiesFlags),
     /// Let a real Chromium open seven streams to one host, where node and Chromium are, and write the report.
     Browser(LabBrowserFlags),
+    /// Lose packets between the server and its subscribers, where root and /dev/net/tun are, and write the report.
+    Loss(LabFlags),
     /// Render the report of a finished run again, or those of several machines side by side.
     Report(LabReportFlags),
     /// Compare a run with an earlier one; a regression ends with code 3.

@@ -38,6 +38,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Proxy(flags) => proxy(&flags),
         LabCommand::Proxies(flags) => proxies(flags),
         LabCommand::Browser(flags) => browser(flags),
+        LabCommand::Loss(flags) => run(options("loss".to_owned(), &flags)?, flags.lang),
         LabCommand::Report(flags) => report(&flags),
         LabCommand::Compare(flags) => compare::compare(&flags),
         LabCommand::Advise(flags) => advise::advise(&flags),

@@ -34,6 +34,7 @@ mod fixture;
 pub mod fuzz;
 mod load;
 mod machine;
+mod packets;
 mod report;
 mod run;
 pub mod work;

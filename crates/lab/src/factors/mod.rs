@@ -24,14 +24,16 @@ use std::path::Path;
 
 pub(crate) use self::browser::browser;
 use self::subject::Trust;
+pub(crate) use self::subscriber::{Desk, Notes, Shared, over_h1};
 pub use self::summary::{FactorRow, rows};
 pub use self::table::{browser_streams, carriages};
+pub(crate) use self::wire::{Counted, Counter};
 use crate::error::{LabError, Result};
 use crate::machine::Placement;
 use crate::result::{Carriage, FactorExtent, FactorResults, Transport};
 
 /// The namespace of every visit.
-const NAMESPACE: &str = "default";
+pub(crate) const NAMESPACE: &str = "default";
 
 /// Where the factors are measured.
 pub(crate) struct Ground<'a> {

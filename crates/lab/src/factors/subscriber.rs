@@ -21,33 +21,33 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// What all subscribers of a visit write into.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     /// Streams that stand.
-    pub(super) ready: u32,
+    pub(crate) ready: u32,
     /// Events that came, each once a subscriber.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// Events that were intended for this time and later are recorded, microseconds; none are while it is absent.
-    pub(super) from_us: Option<u64>,
-    pub(super) latency: Latency,
-    pub(super) deliveries: u64,
+    pub(crate) from_us: Option<u64>,
+    pub(crate) latency: Latency,
+    pub(crate) deliveries: u64,
     /// Bytes of the recorded events' JSON.
-    pub(super) event_bytes: u64,
-    pub(super) ledgers: Vec<Ledger>,
+    pub(crate) event_bytes: u64,
+    pub(crate) ledgers: Vec<Ledger>,
     /// What ended a subscriber.
-    pub(super) faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
-pub(super) type Shared = Rc<RefCell<Notes>>;
+pub(crate) type Shared = Rc<RefCell<Notes>>;
 
 /// A subscriber's place among the notes.
 #[derive(Debug, Clone)]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     notes: Shared,
     index: usize,
 }
 
 impl Desk {
-    pub(super) fn new(notes: &Shared) -> Self {
+    pub(crate) fn new(notes: &Shared) -> Self {
         let mut all = notes.borrow_mut();
         all.ledgers.push(Ledger::default());
         Self { notes: Rc::clone(notes), index: all.ledgers.len() - 1 }
@@ -72,7 +72,7 @@ impl Desk {
     }
 
     /// Notes how a subscriber ended, which none should.
-    pub(super) fn end(&self, how: &Result<()>) {
+    pub(crate) fn end(&self, how: &Result<()>) {
         let mut notes = self.notes.borrow_mut();
         notes.ledgers[self.index].end();
         let why = how.as_ref().err().map_or_else(|| "a stream ended".to_owned(), ToString::to_string);
@@ -135,7 +135,7 @@ fn request(transport: Transport) -> Vec<u8> {
 }
 
 /// Follows a feed over HTTP/1.1 until the connection ends.
-pub(super) async fn over_h1(mut line: Line, transport: Transport, desk: &Desk) -> Result<()> {
+pub(crate) async fn over_h1(mut line: Line, transport: Transport, desk: &Desk) -> Result<()> {
     let mut reader = Reader::of(transport);
     let mut out = request(transport);
     let mut buffer = vec![0; READ_BYTES];

@@ -9,36 +9,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What a subscriber speaks over: a socket, or TLS on one.
-pub(super) type Line = Box<dyn Duplex>;
+pub(crate) type Line = Box<dyn Duplex>;
 
 /// Both directions of a connection.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 /// Bytes of all connections that share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     down: Rc<Cell<u64>>,
     up: Rc<Cell<u64>>,
 }
 
 impl Counter {
     /// From the server and to it, so far.
-    pub(super) fn read(&self) -> (u64, u64) {
+    pub(crate) fn read(&self) -> (u64, u64) {
         (self.down.get(), self.up.get())
     }
 }
 
 /// A socket and its counter.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     stream: TcpStream,
     counter: Counter,
 }
 
 impl Counted {
-    pub(super) fn new(stream: TcpStream, counter: &Counter) -> Self {
+    pub(crate) fn new(stream: TcpStream, counter: &Counter) -> Self {
         Self { stream, counter: counter.clone() }
     }
 }

@@ -26,7 +26,7 @@ pub use self::factors::{
     FactorVisit, WireBytes,
 };
 pub use self::histogram::{Latency, StoredHistogram};
-pub use self::loss::LossResults;
+pub use self::loss::{LossExtent, LossResults, LossVisit};
 pub use self::origin::{Kept, MicroFigure, Omission, TargetRecord};
 pub use self::proxies::{
     Configuration, ConfigurationText, CostRound, CostVisit, Disturbance, Flow, HELD_MEDIAN_US_MAX,

@@ -4,7 +4,7 @@ use super::{Bench, Reporter, Watch};
 use crate::error::Result;
 use crate::result::{ProxyKind, Transport};
 use crate::scenario::Surroundings;
-use crate::{factors, proxies};
+use crate::{factors, packets, proxies};
 
 /// What is measured here starts and ends its own programs; their time is that of children.
 const NO_PROCESS: u32 = 0;
@@ -14,6 +14,7 @@ pub(super) fn steps(surroundings: &Surroundings, transports: &[Transport]) -> u6
     surroundings.proxies.as_ref().map_or(0, proxies::steps)
         + surroundings.factors.as_ref().map_or(0, |extent| factors::steps(extent, transports))
         + u64::from(surroundings.browser)
+        + surroundings.loss.as_ref().map_or(0, |extent| packets::steps(extent, transports))
 }
 
 impl Bench {
@@ -28,6 +29,9 @@ impl Bench {
         let watch = Watch::start(NO_PROCESS);
         self.visit_factors()?;
         watch.end(NO_PROCESS, "factors", &mut self.run.doubts);
+        let watch = Watch::start(NO_PROCESS);
+        self.visit_links()?;
+        watch.end(NO_PROCESS, "loss", &mut self.run.doubts);
         self.doubt_surroundings();
         Ok(())
     }
@@ -55,6 +59,25 @@ impl Bench {
             loads.push((place, visit.load_cpu_s / visit.wall_s.max(f64::EPSILON), visit.void.clone()));
         }
         loads.iter().for_each(|(place, busy, void)| self.doubt_load(place, *busy, void));
+    }
+
+    fn visit_links(&mut self) -> Result<()> {
+        let Some(extent) = self.scenario.surroundings.loss.clone() else { return Ok(()) };
+        let stop = self.stop.clone();
+        let asked = || stop.is_asked();
+        let ground = packets::Ground {
+            program: &self.options.server_program,
+            folder: &self.folder,
+            place: self.place,
+            seed: self.options.seed,
+            stop: &asked,
+        };
+        let mut shown = Shown::new(&mut self.reporter);
+        let transports = &self.scenario.transports;
+        let results = packets::measure(&ground, &extent, transports, &mut |what| shown.begin(what));
+        shown.end();
+        self.run.loss = Some(results?);
+        Ok(())
     }
 
     fn visit_factors(&mut self) -> Result<()> {

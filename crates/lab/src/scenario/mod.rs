@@ -23,7 +23,7 @@ use crate::error::{LabError, Result};
 use crate::result::{Transport, Workload};
 
 /// The embedded scenarios by name.
-const EMBEDDED: [(&str, &str); 24] = [
+const EMBEDDED: [(&str, &str); 25] = [
     ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
     ("full", include_str!("../../../../benches/scenarios/full.toml")),
     ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),
@@ -33,6 +33,7 @@ const EMBEDDED: [(&str, &str); 24] = [
     ("soak", include_str!("../../../../benches/scenarios/soak.toml")),
     ("factors", include_str!("../../../../benches/scenarios/factors.toml")),
     ("browser", include_str!("../../../../benches/scenarios/browser.toml")),
+    ("loss", include_str!("../../../../benches/scenarios/loss.toml")),
     ("proxies", include_str!("../../../../benches/scenarios/proxies.toml")),
     ("proxies-brief", include_str!("../../../../benches/scenarios/proxies-brief.toml")),
     ("quiet", include_str!("../../../../benches/scenarios/quiet.toml")),

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::written::Reading;
 use crate::proxies::ProxyPlan;
-use crate::result::{FactorExtent, ProxyExtent, ProxyKind};
+use crate::result::{FactorExtent, LossExtent, ProxyExtent, ProxyKind};
 
 const EVENTS: RangeInclusive<f64> = 2.0..=1000.0;
 const SPACING_MS: RangeInclusive<f64> = 1.0..=5000.0;
@@ -21,6 +21,13 @@ const PAYLOAD_BYTES: RangeInclusive<f64> = 64.0..=60_000.0;
 const SECONDS: RangeInclusive<f64> = 0.1..=600.0;
 const STREAMS_A_CONNECTION: RangeInclusive<f64> = 1.0..=100.0;
 const OPENING_SECONDS: RangeInclusive<f64> = 0.0..=60.0;
+const RTT_MS: RangeInclusive<f64> = 0.0..=10_000.0;
+const LOSS_PERCENT: RangeInclusive<f64> = 0.0..=50.0;
+const JITTER_MS: RangeInclusive<f64> = 0.0..=10_000.0;
+const LINK_BYTES_PER_SECOND: RangeInclusive<f64> = 1000.0..=4e9;
+const LOSS_ROUNDS: RangeInclusive<f64> = 1.0..=100.0;
+const LOSS_SUBSCRIBERS: RangeInclusive<f64> = 1.0..=200.0;
+const LOSS_RATE_PER_SECOND: RangeInclusive<f64> = 1.0..=1000.0;
 const MEMORY_POINTS_MIN: usize = 2;
 
 /// What a scenario asks for round the feed.
@@ -32,12 +39,14 @@ pub struct Surroundings {
     pub factors: Option<FactorExtent>,
     /// Whether a real browser opens streams.
     pub browser: bool,
+    /// Links that lose packets.
+    pub loss: Option<LossExtent>,
 }
 
 impl Surroundings {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.proxies.is_none() && self.factors.is_none() && !self.browser
+        self.proxies.is_none() && self.factors.is_none() && !self.browser && self.loss.is_none()
     }
 }
 
@@ -70,17 +79,61 @@ pub(super) struct WrittenFactors {
     opening_s: Spanned<f64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenLoss {
+    rounds: Spanned<f64>,
+    rtt_ms: Spanned<Vec<Spanned<f64>>>,
+    loss_percent: Spanned<Vec<Spanned<f64>>>,
+    jitter_ms: Option<Spanned<f64>>,
+    reorder_percent: Option<Spanned<f64>>,
+    bytes_per_s: Option<Spanned<f64>>,
+    subscribers: Spanned<f64>,
+    rate: Spanned<f64>,
+    payload: Spanned<f64>,
+    seconds: Spanned<f64>,
+}
+
 /// Reads what is asked for, and notes every mistake.
 pub(super) fn meant(
     reading: &mut Reading<'_>,
     written: Option<&WrittenProxies>,
     factors: Option<&WrittenFactors>,
     browser: bool,
+    loss: Option<&WrittenLoss>,
 ) -> Surroundings {
     Surroundings {
         proxies: written.map(|written| proxies(reading, written)),
         factors: factors.map(|written| extent(reading, written)),
         browser,
+        loss: loss.map(|written| links(reading, written)),
+    }
+}
+
+fn links(reading: &mut Reading<'_>, written: &WrittenLoss) -> LossExtent {
+    for (field, list) in [("rtt_ms", &written.rtt_ms), ("loss_percent", &written.loss_percent)] {
+        if list.get_ref().is_empty() {
+            reading.mistake(list.span(), &format!("`{field}` must have a value"));
+        }
+    }
+    let number = |reading: &mut Reading<'_>, field, value: &Option<Spanned<f64>>, bounds| {
+        value.as_ref().map(|value| reading.number(field, value, bounds))
+    };
+    let rtts = written.rtt_ms.get_ref().iter();
+    let losses = written.loss_percent.get_ref().iter();
+    LossExtent {
+        rounds: reading.count("rounds", &written.rounds, &LOSS_ROUNDS),
+        rtt_ms: rtts.map(|rtt| reading.count("rtt_ms", rtt, &RTT_MS)).collect(),
+        loss_percent: losses.map(|loss| reading.number("loss_percent", loss, &LOSS_PERCENT)).collect(),
+        jitter_ms: number(reading, "jitter_ms", &written.jitter_ms, &JITTER_MS).unwrap_or(0.0) as u32,
+        reorder_percent: number(reading, "reorder_percent", &written.reorder_percent, &LOSS_PERCENT)
+            .unwrap_or(0.0),
+        bytes_per_s: number(reading, "bytes_per_s", &written.bytes_per_s, &LINK_BYTES_PER_SECOND)
+            .map(|rate| rate as u64),
+        subscribers: reading.count("subscribers", &written.subscribers, &LOSS_SUBSCRIBERS),
+        rate: reading.count("rate", &written.rate, &LOSS_RATE_PER_SECOND),
+        payload_bytes: reading.count("payload", &written.payload, &PAYLOAD_BYTES),
+        seconds: reading.number("seconds", &written.seconds, &SECONDS),
     }
 }
 
@@ -151,5 +204,19 @@ mod tests {
         check("events = 5", "events = 0", &["line 6", "`events` is 0"]);
         check("\"nginx\"", "\"squid\"", &["line 5", "squid"]);
         check("rate = 50", "rat = 50", &["line 13", "rat"]);
+    }
+
+    const LOSS: &str = "name = \"t\"\nrepetitions = 1\nwarm_up_s = 0\n[loss]\nrounds = 1\nrtt_ms = [40]\nloss_percent = [0, 2.5]\nsubscribers = 5\nrate = 50\npayload = 64\nseconds = 1\n";
+
+    #[test]
+    fn links_alone_are_a_scenario_and_their_mistakes_name_their_line() {
+        let loss = parse("t", LOSS).unwrap().surroundings.loss.unwrap();
+        assert_eq!((loss.rtt_ms, loss.loss_percent, loss.bytes_per_s), (vec![40], vec![0.0, 2.5], None));
+        let wrong = |from: &str, to: &str| parse("t", &LOSS.replacen(from, to, 1)).unwrap_err().to_string();
+        let error = wrong("2.5", "60");
+        assert!(error.contains("line 7") && error.contains("`loss_percent` is 60"), "{error}");
+        let error = wrong("[40]", "[]");
+        assert!(error.contains("line 6") && error.contains("`rtt_ms` must have a value"), "{error}");
+        assert!(wrong("rounds", "round").contains("line 5"));
     }
 }

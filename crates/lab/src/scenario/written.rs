@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
-use super::surroundings::{self, Surroundings, WrittenFactors, WrittenProxies};
+use super::surroundings::{self, Surroundings, WrittenFactors, WrittenLoss, WrittenProxies};
 use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
 use crate::conditions::Conditions;
 use crate::error::{LabError, Result};
@@ -58,6 +58,8 @@ struct Written {
     factors: Option<WrittenFactors>,
     #[serde(default)]
     browser: bool,
+    #[serde(default)]
+    loss: Option<WrittenLoss>,
     #[serde(default)]
     assert: Vec<Spanned<Assertion>>,
 }
@@ -359,11 +361,16 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
         soak: written.soak,
     };
     scenario.crowd = crowd::meant(reading, &crowd);
-    scenario.surroundings =
-        surroundings::meant(reading, written.proxies.as_ref(), written.factors.as_ref(), written.browser);
+    scenario.surroundings = surroundings::meant(
+        reading,
+        written.proxies.as_ref(),
+        written.factors.as_ref(),
+        written.browser,
+        written.loss.as_ref(),
+    );
     let nothing = !scenario.compares() && scenario.crowd.is_empty() && scenario.surroundings.is_empty();
     if scenario.transports.is_empty() || nothing {
-        let what = "a scenario needs a transport, and a `[[cell]]`, a `[[saturate]]`, a crowd, `[proxies]`, `[factors]` or `browser`";
+        let what = "a scenario needs a transport, and a `[[cell]]`, a `[[saturate]]`, a crowd, `[proxies]`, `[factors]`, `browser` or `[loss]`";
         reading.mistake(0..0, what);
     }
     for assertion in &written.assert {
