@@ -20,6 +20,7 @@ mod path;
 mod tests;
 mod visit;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use self::namespace::Namespace;
@@ -27,6 +28,9 @@ use self::visit::Visit;
 use crate::error::Result;
 use crate::machine::Placement;
 use crate::result::{LossExtent, LossResults, Transport};
+
+/// The address of a device that is opened only to see whether one can be.
+const PROBE: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
 
 /// Where loss is measured.
 pub(crate) struct Ground<'a> {
@@ -79,11 +83,6 @@ pub(crate) fn measure(
 
 /// Whether namespaces and TUN devices can be had here; if not, why.
 fn possible() -> Result<(), String> {
-    let namespace = Namespace::new().map_err(|error| format!("no network namespace: {error}"))?;
-    let opened =
-        namespace.run(|| link::device("10.201.0.1".parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST)));
-    opened
-        .map_err(|error| format!("no TUN device: {error}"))?
-        .map_err(|error| format!("no TUN device: {error}"))?;
-    Ok(())
+    let opened = Namespace::new().and_then(|namespace| namespace.run(|| link::device(PROBE))?);
+    opened.map(drop).map_err(|error| error.to_string())
 }

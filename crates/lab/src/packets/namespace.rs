@@ -29,7 +29,7 @@ impl Namespace {
     /// Where the system does not allow it, as it commonly does to root alone.
     pub(super) fn new() -> Result<Self> {
         let made = on_a_thread(|| {
-            leave()?;
+            leave().map_err(|errno| LabError::io("make a network namespace")(errno.into()))?;
             File::open("/proc/thread-self/ns/net").map_err(LabError::io("open a network namespace"))
         })?;
         made.map(Self)
