@@ -1,18 +1,24 @@
 //! A run made up for tests, and marked as such. Its figures are chosen so that each ranking occurs once.
 
 mod crowd;
+mod loads;
 mod proxies;
 
 use crate::result::{
     Bytes, CellRecord, Doubt, DoubtKind, Environment, FORMAT, Integrity, Latency, LatencyVisit, MemoryPoint,
-    MemoryVisit, RawVisit, Run, SaturationVisit, ScenarioRecord, Slice, Sysctl, Transport, Workload,
+    MemoryVisit, RawVisit, Run, SaturationVisit, ScenarioRecord, Slice, Sysctl, Tcp, Transport, Workload,
 };
 use crate::scenario;
 
 const REPETITIONS: u32 = 3;
 
-/// A whole run of the quick scenario with invented figures.
+/// A whole run with invented figures; made once for all tests, since its many histograms take their time.
 pub(crate) fn synthetic() -> Run {
+    static MADE: std::sync::OnceLock<Run> = std::sync::OnceLock::new();
+    MADE.get_or_init(made).clone()
+}
+
+fn made() -> Run {
     let scenario = scenario::load("quick").unwrap();
     let cells = scenario.cells.iter().map(|cell| CellRecord {
         name: cell.name.clone(),
@@ -57,6 +63,7 @@ pub(crate) fn synthetic() -> Run {
         doubts: vec![Doubt { kind: DoubtKind::FewRepetitions, place: String::new(), value: 3.0, visits: 1 }],
     };
     (0..REPETITIONS).for_each(|repetition| fill(&mut run, repetition));
+    loads::add(&mut run);
     run
 }
 
@@ -102,7 +109,9 @@ fn base_us(transport: Transport, repetition: u32, half: u32) -> u64 {
 
 fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> LatencyVisit {
     let mut latency = Latency::new();
-    (0..20_000_u64).for_each(|n| latency.record(base_us(transport, repetition, half) + n * n / 400_000));
+    (0..2000_u64).for_each(|n| latency.record(base_us(transport, repetition, half) + n * n / 4000));
+    let mut sent = Latency::new();
+    (0..2000_u64).for_each(|n| sent.record(base_us(transport, repetition, half) + n * n / 8000));
     let slice =
         |at: u32| Slice { at_ms: at * 250, p50_us: 400, p99_us: 900 + u64::from(at % 3) * 50, max_us: 1500 };
     LatencyVisit {
@@ -113,7 +122,7 @@ fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> Late
         void: Vec::new(),
         integrity: whole(200),
         latency: Some(latency.store().unwrap()),
-        since_sent: None,
+        since_sent: Some(sent.store().unwrap()),
         slices: (0..16).map(slice).collect(),
         deliveries: 20_000,
         wall_s: 4.0,
@@ -122,8 +131,13 @@ fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> Late
         late_us_max: 40,
         answers: if transport == Transport::Poll { 20_000 } else { 0 },
         bytes: bytes(transport),
-        client_cpu_s: None,
-        tcp: None,
+        client_cpu_s: Some(0.3),
+        tcp: Some(Tcp {
+            segments_in: 20_000,
+            segments_out: 20_000,
+            retransmitted: 0,
+            header_bytes: 2_080_000,
+        }),
         recovery: None,
         silence_us_max: None,
     }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::{CellRecord, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Figure, Subject, compare as compare_within, figure, flights, ratio_interval, repeated};
+use crate::summary::{Figure, Subject, figure, flights, noise as noise_within, ratio_interval, repeated};
 
 /// Two runs against each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,7 +137,8 @@ pub fn changes(before: &Run, after: &Run) -> Changes {
         }
         for (cell, in_flight) in places(metric, &cells, before, after) {
             let subject = Subject { metric, cell, in_flight };
-            let each = Transport::ALL.into_iter().filter_map(|t| change(before, after, subject, t));
+            let noise = noise(before, after, subject);
+            let each = Transport::ALL.into_iter().filter_map(|t| change(before, after, subject, t, noise));
             changes.extend(each);
         }
     }
@@ -197,13 +198,23 @@ fn places<'a>(metric: Metric, cells: &[&'a str], before: &Run, after: &Run) -> V
     }
 }
 
-fn change(before: &Run, after: &Run, subject: Subject<'_>, transport: Transport) -> Option<Change> {
+/// The larger of both runs' noise bands.
+fn noise(before: &Run, after: &Run, subject: Subject<'_>) -> Option<f64> {
+    let noise = [before, after].into_iter().filter_map(|run| noise_within(run, subject));
+    noise.fold(None, |most: Option<f64>, one| Some(most.map_or(one, |m| m.max(one))))
+}
+
+fn change(
+    before: &Run,
+    after: &Run,
+    subject: Subject<'_>,
+    transport: Transport,
+    noise: Option<f64>,
+) -> Option<Change> {
     let [was, is] = [before, after].map(|run| figure(run, subject, transport));
     let (was, is) = (was?, is?);
     let counted = matches!(subject.metric, Metric::Lost | Metric::Duplicated);
     let ratio = if counted { None } else { ratio(before, after, subject, transport, [was, is]) };
-    let noise = [before, after].into_iter().filter_map(|run| compare_within(run, subject).noise);
-    let noise = noise.fold(None, |most: Option<f64>, one| Some(most.map_or(one, |m| m.max(one))));
     let closed =
         matches!(subject.metric, Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio);
     Some(Change {

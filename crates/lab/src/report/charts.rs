@@ -6,7 +6,7 @@ use super::svg::{Bar, Drawing, Group, Scale, Stack, bars, stacks};
 use super::text::Words;
 use crate::result::{Bytes, LatencyVisit, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Subject, compare, figure, fit, flights, merged, raw_cpu_us};
+use crate::summary::{Subject, compare, figure, fit, flights, header_bytes, merged, raw_cpu_us};
 
 const HEIGHT: f64 = 300.0;
 /// Quantiles of the tables under the percentile charts.
@@ -33,6 +33,15 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+/// A value on an axis: as few digits as it needs, since axis values are round.
+pub(super) fn tick(value: f64, w: Words) -> String {
+    let digits = (0..4).find(|digits| {
+        let scaled = value * 10_f64.powi(*digits);
+        (scaled - scaled.round()).abs() < 1e-6
+    });
+    w.digits(value, digits.unwrap_or(4) as usize)
+}
+
 /// A run and a language, from which charts are drawn.
 pub(super) struct Charts<'a> {
     pub(super) run: &'a Run,
@@ -48,7 +57,7 @@ impl Charts<'_> {
         format!("{} {}", mark(transport), self.name(transport))
     }
 
-    fn transports(&self) -> impl Iterator<Item = Transport> + '_ {
+    pub(super) fn transports(&self) -> impl Iterator<Item = Transport> + '_ {
         self.run.scenario.transports.iter().copied()
     }
 
@@ -56,18 +65,14 @@ impl Charts<'_> {
         self.w.number(us / 1000.0)
     }
 
-    /// A value on an axis: as few digits as it needs, since axis values are round.
     fn tick(&self, value: f64) -> String {
-        let digits = (0..4).find(|digits| {
-            let scaled = value * 10_f64.powi(*digits);
-            (scaled - scaled.round()).abs() < 1e-6
-        });
-        self.w.digits(value, digits.unwrap_or(4) as usize)
+        tick(value, self.w)
     }
 
-    /// One percentile chart for each latency cell that has a valid visit.
+    /// One percentile chart for each latency cell that has a valid visit; a sweep's steps have drawings of their own.
     pub(super) fn percentiles(&self) -> Vec<Chart> {
-        self.run.scenario.cells.iter().filter_map(|cell| self.percentile(&cell.name)).collect()
+        let cells = self.run.scenario.cells.iter().filter(|cell| cell.workload.sweep.is_none());
+        cells.filter_map(|cell| self.percentile(&cell.name)).collect()
     }
 
     fn percentile(&self, cell: &str) -> Option<Chart> {
@@ -122,7 +127,11 @@ impl Charts<'_> {
 
     /// The 99th percentile over time, first valid visit of the first cell.
     pub(super) fn over_time(&self) -> Option<Chart> {
-        let cell = crate::summary::first_cell(self.run);
+        self.over_time_of(crate::summary::first_cell(self.run))
+    }
+
+    /// The same of any cell.
+    pub(super) fn over_time_of(&self, cell: &str) -> Option<Chart> {
         let visit = |t: Transport| {
             self.run.latency.iter().find(|v| v.cell == cell && v.transport == t && v.void.is_empty())
         };
@@ -175,6 +184,7 @@ impl Charts<'_> {
         let first = self.run.scenario.cells.first()?;
         let mut cells: Vec<_> = self.run.scenario.cells.iter().collect();
         cells.retain(|c| c.subscribers == first.subscribers && c.payload == first.payload);
+        cells.retain(|c| c.workload == first.workload);
         cells.sort_by_key(|c| c.rate);
         let p99 = |cell: &str, t| figure(self.run, Subject { metric: Metric::P99Us, cell, in_flight: 1 }, t);
         let series = |t| {
@@ -317,6 +327,7 @@ impl Charts<'_> {
         let marks: Vec<_> = x.ticks().into_iter().map(|v| (v, self.tick(v))).collect();
         drawing.x_axis(self.w.get("axis.subscribers"), &marks);
         let mut rows = Vec::new();
+        let mut caption = self.w.get("chart.memory").to_owned();
         for transport in self.transports() {
             let Some(line) = fit(points(transport)) else { continue };
             drawing
@@ -324,14 +335,18 @@ impl Charts<'_> {
             points(transport).for_each(|p| drawing.point(transport.key(), shape(transport), p.0, p.1));
             let kib = metric::printed(Metric::KibPerConnection, line.slope * 1024.0, self.w);
             let base = self.w.with_unit(line.intercept, self.w.get("unit.mib"));
+            let r = self.w.digits(line.r_squared, 4);
+            let fitted = [("transport", self.name(transport)), ("slope", kib.clone()), ("r", r)];
+            let fitted = fitted.each_ref().map(|(name, text)| (*name, text.as_str()));
+            caption.push_str(&self.w.fill("chart.memory.fit", &fitted));
             rows.push(vec![self.marked(transport), kib, base, self.w.digits(line.r_squared, 4)]);
         }
         let head = ["table.transport", "table.slope", "table.base", "table.r_squared"];
         let title = self.w.get("chart.memory.title").to_owned();
         Some(Chart {
-            svg: drawing.finish(&title, self.w.get("chart.memory")),
+            svg: drawing.finish(&title, &caption),
             title,
-            caption: self.w.get("chart.memory").to_owned(),
+            caption,
             table: Table { head: head.map(|key| self.w.get(key).to_owned()).to_vec(), rows },
             legend: self.transports().collect(),
         })
@@ -341,18 +356,18 @@ impl Charts<'_> {
     pub(super) fn bytes(&self) -> Option<Chart> {
         let known: Vec<_> =
             self.transports().filter_map(|t| self.bytes_of(t).map(|parts| (t, parts))).collect();
-        let stack = |(t, parts): &(Transport, [(&'static str, f64); 5])| Stack {
+        let stack = |(t, parts): &(Transport, Vec<(&'static str, f64)>)| Stack {
             class: t.key(),
             shape: shape(*t),
             name: self.name(*t),
-            parts: parts.to_vec(),
+            parts: parts.clone(),
             text: metric::printed(Metric::BytesPerDelivery, parts.iter().map(|p| p.1).sum(), self.w),
         };
         let drawn: Vec<Stack> = known.iter().map(stack).collect();
         let part_name = |part: &str| self.w.get(&format!("bytes.{part}")).to_owned();
-        let names = known.first()?.1.map(|(part, _)| part_name(part));
+        let names = known.first()?.1.iter().map(|(part, _)| part_name(part));
         let head = std::iter::once(self.w.get("table.transport").to_owned()).chain(names);
-        let row = |(t, parts): &(Transport, [(&'static str, f64); 5])| {
+        let row = |(t, parts): &(Transport, Vec<(&'static str, f64)>)| {
             std::iter::once(self.marked(*t)).chain(parts.iter().map(|p| self.w.number(p.1))).collect()
         };
         let title = self.w.get("chart.bytes.title").to_owned();
@@ -366,7 +381,7 @@ impl Charts<'_> {
     }
 
     /// Parts of the bytes a delivery: style class, which is also the text key, and mean over all valid visits.
-    fn bytes_of(&self, transport: Transport) -> Option<[(&'static str, f64); 5]> {
+    fn bytes_of(&self, transport: Transport) -> Option<Vec<(&'static str, f64)>> {
         let cell = crate::summary::first_cell(self.run);
         let visits = self
             .run
@@ -383,14 +398,16 @@ impl Charts<'_> {
             sum.up += visit.bytes.up;
         }
         let part = |bytes: u64| bytes as f64 / deliveries as f64;
+        let headers = header_bytes(self.run, cell, transport).map(|figure| ("tcp_ip", figure.value));
         (deliveries > 0).then(|| {
-            [
+            let parts = [
                 ("payload", part(sum.payload)),
                 ("envelope", part(sum.envelope)),
                 ("framing", part(sum.framing)),
                 ("head_down", part(sum.head_down)),
                 ("up", part(sum.up)),
-            ]
+            ];
+            parts.into_iter().chain(headers).collect()
         })
     }
 }

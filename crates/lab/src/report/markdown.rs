@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::charts::Table;
 use super::metric::{mark, transport};
-use super::page::{claims, doubts, facts, title};
+use super::page::{claims, doubts, facts, limits, title};
+use super::part::parts;
 use super::scale;
 use super::scorecard::{Entry, Row, rows};
 use super::text::{Language, Words};
@@ -41,6 +42,10 @@ pub(super) fn report(run: &Run, language: Language) -> String {
         comparison(run, w, &mut text);
     }
     crowds(run, w, &mut text);
+    for part in parts(run, w) {
+        push(&mut text, format_args!("\n## {}\n\n{}\n\n", part.title, part.lead));
+        section_of(&part.section, &mut text);
+    }
     push(&mut text, format_args!("\n## {}\n\n", w.get("assertions.title")));
     for claim in claims(run, w) {
         push(&mut text, format_args!("- **{}** {}: {}\n", claim.word, claim.text, claim.value));
@@ -49,6 +54,8 @@ pub(super) fn report(run: &Run, language: Language) -> String {
     doubts(run, w).iter().for_each(|doubt| push(&mut text, format_args!("- {doubt}\n")));
     push(&mut text, format_args!("\n## {}\n\n", w.get("reproduce.title")));
     facts(run, w).iter().for_each(|(name, value)| push(&mut text, format_args!("- {name}: {value}\n")));
+    push(&mut text, format_args!("\n## {}\n\n", w.get("limits.title")));
+    limits(run, false, w).iter().for_each(|limit| push(&mut text, format_args!("- {limit}\n")));
     text
 }
 
@@ -74,6 +81,10 @@ fn comparison(run: &Run, w: Words, text: &mut String) {
 fn crowds(run: &Run, w: Words, text: &mut String) {
     let Some(section) = scale::section(run, w) else { return };
     push(text, format_args!("\n## {}\n\n", w.get("scale.title")));
+    section_of(&section, text);
+}
+
+fn section_of(section: &scale::Section, text: &mut String) {
     section.sentences.iter().for_each(|sentence| push(text, format_args!("{sentence}\n\n")));
     for (heading, rows) in &section.tables {
         push(text, format_args!("### {heading}\n\n"));

@@ -2,12 +2,20 @@
 
 mod aside;
 mod charts;
+mod factors;
+mod files;
+mod load_charts;
+mod loss;
 mod markdown;
 pub(crate) mod metric;
+mod micro;
 mod page;
+mod part;
 mod peers;
 mod peers_page;
+mod proxies;
 mod quote;
+mod resilience;
 mod scale;
 mod scale_charts;
 mod scorecard;
@@ -18,6 +26,7 @@ mod terminal;
 mod tests;
 mod text;
 mod verdict;
+mod workloads;
 
 pub use self::aside::{changes_markdown, changes_page, merge};
 pub use self::markdown::table;
@@ -49,7 +58,7 @@ pub struct Reports {
 }
 
 /// Writes the report of a run into its folder: the page and its short form in both languages, which link to each
-/// other, the figures and visits as CSV, and the percentile distributions. Where the folder holds a comparison with other
+/// other, the drawings as files for the short form, the figures and visits as CSV, and the percentile distributions. Where the folder holds a comparison with other
 /// servers as well, the page has a section on it.
 ///
 /// # Errors
@@ -62,7 +71,12 @@ pub fn report(folder: &Path, language: Language) -> Result<Reports> {
         let section = compared.as_ref().map(|compared| peers::section(compared, one));
         let more = section.as_ref().map(peers::Section::markdown).unwrap_or_default();
         write(folder, &one.file("html"), &page::render(&run, section, one)?)?;
-        write(folder, &one.file("md"), &format!("{}{more}", markdown::report(&run, one)))?;
+        let drawings = files::drawings(&run, Words(one));
+        for drawn in &drawings {
+            write(folder, &drawn.name, &drawn.svg)?;
+        }
+        let shown = files::markdown(&drawings, Words(one));
+        write(folder, &one.file("md"), &format!("{}{more}{shown}", markdown::report(&run, one)))?;
     }
     if let Some(compared) = &compared {
         write(folder, "peers.csv", &peers::csv(compared))?;

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::charts::{Chart, Charts};
 use super::metric;
+use super::part::{Part, parts};
 use super::peers::Section as PeersSection;
 use super::scale::{self, Section};
 use super::scorecard::{Row, rows};
@@ -35,12 +36,13 @@ struct Page<'a> {
     transports: Vec<Transport>,
     rows: Vec<Row>,
     percentiles: Vec<Chart>,
-    over_time: Option<Chart>,
+    more_latency: Vec<Chart>,
     throughput: Vec<Chart>,
-    cpu: Option<Chart>,
+    cpu: Vec<Chart>,
     memory: Option<Chart>,
     bytes: Option<Chart>,
     scale: Option<Section>,
+    parts: Vec<Part>,
     bytes_parts: Vec<(&'static str, String)>,
     assertions: Vec<Claim>,
     doubts: Vec<String>,
@@ -87,7 +89,10 @@ pub(super) fn render(run: &Run, peers: Option<PeersSection>, language: Language)
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
-    let parts = ["payload", "envelope", "framing", "head_down", "up"];
+    let bytes = charts.bytes();
+    let tcp = bytes.as_ref().is_some_and(|chart| chart.svg.contains("tcp_ip"));
+    let tcp = tcp.then_some("tcp_ip");
+    let bytes_parts = ["payload", "envelope", "framing", "head_down", "up"].into_iter().chain(tcp);
     let page = Page {
         w,
         run,
@@ -98,26 +103,35 @@ pub(super) fn render(run: &Run, peers: Option<PeersSection>, language: Language)
         transports: run.scenario.transports.clone(),
         rows: rows(run, w),
         percentiles: charts.percentiles(),
-        over_time: charts.over_time(),
-        throughput: charts.throughput().into_iter().chain(charts.against_rate()).collect(),
-        cpu: charts.cpu(),
+        more_latency: charts
+            .shares()
+            .into_iter()
+            .chain(charts.corrected())
+            .chain(charts.over_time())
+            .collect(),
+        throughput: throughput(&charts),
+        cpu: charts.cpu().into_iter().chain(charts.both_sides()).collect(),
         memory: charts.memory(),
-        bytes: charts.bytes(),
+        bytes,
         scale: scale::section(run, w),
-        bytes_parts: parts.map(|part| (part, w.get(&format!("bytes.{part}")).to_owned())).to_vec(),
+        parts: parts(run, w),
+        bytes_parts: bytes_parts.map(|part| (part, w.get(&format!("bytes.{part}")).to_owned())).collect(),
         assertions: claims(run, w),
         doubts: doubts(run, w),
         void: void(run, w),
         facts: facts(run, w),
         method: method(run, w),
-        limits: LIMITS
-            .iter()
-            .filter(|key| **key != "peers" || peers.is_none())
-            .map(|key| w.get(&format!("limit.{key}")).to_owned())
-            .collect(),
+        limits: limits(run, peers.is_some(), w),
         peers,
     };
     page.render().map_err(|e| LabError::Render(e.to_string()))
+}
+
+/// Throughput, and what a growing load does: the sweeps, or where there are none p99 over the cells' rates.
+pub(super) fn throughput(charts: &Charts<'_>) -> Vec<Chart> {
+    let sweeps = charts.sweeps();
+    let by_rate = if sweeps.is_empty() { charts.against_rate() } else { None };
+    charts.throughput().into_iter().chain(by_rate).chain(sweeps).collect()
 }
 
 /// What is said of the method: of the comparison only where there is one, and of crowds only where there are some.
@@ -125,6 +139,32 @@ fn method(run: &Run, w: Words) -> Vec<String> {
     let compared: &[&str] = if run.compares() { &METHOD } else { &METHOD_OF_CROWDS };
     let crowd: &[&str] = if run.crowd.is_some() { &["crowd"] } else { &[] };
     compared.iter().chain(crowd).map(|key| w.get(&format!("method.{key}")).to_owned()).collect()
+}
+
+/// What was not measured: limits of the method, where this run does not lift them, and what was left out of it.
+pub(super) fn limits(run: &Run, beside_others: bool, w: Words) -> Vec<String> {
+    let visits = || run.latency.iter();
+    let lifted = |key: &str| match key {
+        "tls" | "http2" => run.factors.as_ref().is_some_and(|f| !f.visits.is_empty()),
+        "browser" => run.browser.as_ref().is_some_and(|b| !b.tries.is_empty()),
+        "tcpip" => visits().any(|v| v.tcp.is_some()),
+        "resilience" => visits().any(|v| v.recovery.is_some()),
+        "peers" => beside_others,
+        _ => false,
+    };
+    let own = LIMITS.iter().filter(|key| !lifted(key)).map(|key| w.get(&format!("limit.{key}")).to_owned());
+    let absent = [
+        ("proxies", run.proxies.as_ref().and_then(|p| p.not_measured.as_ref())),
+        ("factors", run.factors.as_ref().and_then(|f| f.not_measured.as_ref())),
+        ("browser", run.browser.as_ref().and_then(|b| b.not_measured.as_ref())),
+        ("loss", run.loss.as_ref().and_then(|l| l.not_measured.as_ref())),
+    ];
+    let absent = absent.into_iter().filter_map(|(part, why)| Some(omitted(part, why?, w)));
+    own.chain(absent).chain(run.omitted.iter().map(|one| omitted(&one.part, &one.reason, w))).collect()
+}
+
+fn omitted(part: &str, reason: &str, w: Words) -> String {
+    w.fill("limits.omitted", &[("part", part), ("reason", reason)])
 }
 
 /// The page's title: what the run was about.
@@ -214,7 +254,13 @@ pub(super) fn facts(run: &Run, w: Words) -> Vec<(String, String)> {
         (w.get("fact.order"), order.collect::<Vec<_>>().join("; ")),
         (w.get("fact.scenario"), format!("{} × {}", run.scenario.repetitions, run.scenario.name)),
     ];
-    let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+    let kept = run.kept.as_ref().map_or(String::new(), |kept| {
+        let values = [("visits", w.digits(kept.visits.into(), 0)), ("oldest", kept.oldest.clone())];
+        w.fill("fact.kept.value", &values.each_ref().map(|(name, text)| (*name, text.as_str())))
+    });
+    let target = run.target.as_ref().map_or(String::new(), |t| format!("{} {}", t.name, t.version));
+    let own = own.into_iter().chain([(w.get("fact.kept"), kept), (w.get("fact.target"), target)]);
+    let own = own.filter(|(_, value)| !value.is_empty());
     own.map(|(name, value)| (name.to_owned(), value)).chain(environment_facts(&run.environment, w)).collect()
 }
 

@@ -45,7 +45,8 @@ fn subjects(run: &Run) -> Vec<Subject<'_>> {
     let first = first_cell(run);
     let about = |metric| Subject { metric, cell: first, in_flight: 1 };
     let mut subjects = vec![about(Metric::P50Us), about(Metric::P99Us), about(Metric::P999Us)];
-    let others = run.scenario.cells.iter().skip(1);
+    // A sweep's steps have drawings of their own.
+    let others = run.scenario.cells.iter().skip(1).filter(|cell| cell.workload.sweep.is_none());
     subjects.extend(others.map(|cell| Subject { cell: &cell.name, ..about(Metric::P99Us) }));
     for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
         subjects.extend(flights(run).into_iter().map(|in_flight| Subject { in_flight, ..about(metric) }));
@@ -121,16 +122,8 @@ fn place(run: &Run, subject: Subject<'_>, w: Words) -> String {
     }
 }
 
-/// A cell's rate, subscribers and payload.
+/// What a cell asks for: rate, subscribers, payload, and what goes beyond.
 pub(super) fn cell_in_words(run: &Run, name: &str, w: Words) -> String {
     let Some(cell) = run.scenario.cells.iter().find(|cell| cell.name == name) else { return name.to_owned() };
-    let number = |value: u32| w.digits(f64::from(value), 0);
-    w.fill(
-        "place.cell",
-        &[
-            ("rate", &number(cell.rate)),
-            ("subscribers", &number(cell.subscribers)),
-            ("payload", &number(cell.payload)),
-        ],
-    )
+    super::workloads::in_words(cell, w)
 }

@@ -162,6 +162,12 @@ impl Drawing {
         self.put(format_args!(r#"<g class="point {class}">{mark}</g>"#));
     }
 
+    /// A ring round a point that is to stand out.
+    pub(super) fn ring(&mut self, class: &str, x: f64, y: f64) {
+        let (x, y) = (self.px(x), self.py(y));
+        self.put(format_args!(r#"<circle class="ring {class}" cx="{x:.1}" cy="{y:.1}" r="9"/>"#));
+    }
+
     /// The finished element, named for those who do not see it.
     pub(super) fn finish(self, title: &str, description: &str) -> String {
         frame(self.height, &self.body, title, description)

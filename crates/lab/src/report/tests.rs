@@ -21,6 +21,11 @@ fn a_page_has_all_sections_in_order_and_loads_nothing() {
             "throughput",
             "cost",
             "scale",
+            "workloads",
+            "resilience",
+            "proxies",
+            "factors",
+            "micro",
             "assertions",
             "doubts",
             "reproduce",
@@ -243,4 +248,34 @@ fn runs_of_two_machines_stand_side_by_side() {
     assert!(!body.contains('{') && !body.contains("merge.") && !body.contains("<script"));
     assert!(super::merge(&[synthetic()], folder.path(), Language::English).is_err());
     assert!(folder.path().join("report.fr.md").exists());
+}
+
+#[test]
+fn every_kind_of_result_is_shown_and_the_page_stays_small() {
+    let page = html(&synthetic(), Language::English);
+    let parts = [
+        "The herd that comes back",
+        "class=\"ring poll\"",
+        "Long polling bears up to 100.",
+        "class=\"line sent sse\"",
+        "TCP and IP headers",
+        "refused: 426",
+        "Of 7 streams of one page by SSE",
+        "encode/&#60;sse&#62;",
+        "Not measured: loss (there is no &#60;TUN&#62; device).",
+        "4 visits of earlier runs",
+    ];
+    parts.iter().for_each(|part| assert!(page.contains(part), "{part}"));
+    assert!(page.len() < 3 << 20, "{} bytes", page.len());
+}
+
+#[test]
+fn drawings_stand_alone_beside_the_markdown() {
+    let drawings = super::files::drawings(&synthetic(), super::Words(Language::French));
+    assert!(drawings.len() > 10);
+    for drawn in &drawings {
+        assert!(drawn.svg.starts_with("<svg xmlns=") && drawn.svg.contains("<style>"), "{}", drawn.name);
+    }
+    let text = super::files::markdown(&drawings, super::Words(Language::French));
+    assert!(drawings.iter().all(|drawn| text.contains(&format!("]({})", drawn.name))));
 }

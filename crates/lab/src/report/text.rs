@@ -175,6 +175,13 @@ mod tests {
             "advise.",
             "compare.",
             "merge.",
+            "factors.",
+            "proxies.",
+            "loss.",
+            "micro.",
+            "workloads.",
+            "resilience.",
+            "chart.sweep.",
         ];
         for key in english.keys().filter(|key| composed.iter().all(|prefix| !key.starts_with(prefix))) {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");

@@ -109,7 +109,7 @@ impl Verdict<'_> {
     /// The cases, in the order of the table.
     pub(super) fn cases(&self) -> Vec<Case> {
         vec![
-            self.fixed("proxies", &[Transport::Sse, Transport::Poll], "latency", Metric::P99Us),
+            self.proxies(),
             self.ranked("dashboard", Transport::Sse, "latency", self.subject(Metric::P99Us)),
             self.chat(),
             self.idle(),
@@ -133,6 +133,14 @@ impl Verdict<'_> {
     fn fixed(&self, name: &str, transports: &[Transport], section: &'static str, metric: Metric) -> Case {
         let because = self.three(&format!("case.{name}.because"), metric, &[]);
         self.case(name, transports, section, because)
+    }
+
+    /// By the matrix of proxies where it was measured.
+    fn proxies(&self) -> Case {
+        match super::proxies::best(self.run, self.w) {
+            Some((order, because)) => self.case("proxies", &order, "proxies", because),
+            None => self.fixed("proxies", &[Transport::Sse, Transport::Poll], "latency", Metric::P99Us),
+        }
     }
 
     /// The preferred one, with how it stands against the best.

@@ -2,7 +2,7 @@
 //! that a reader may interpolate between.
 
 use super::{Figure, figure_of};
-use crate::result::{CellRecord, LatencyVisit, Run, SaturationVisit, Transport, Workload};
+use crate::result::{CellRecord, Integrity, LatencyVisit, Run, SaturationVisit, Transport, Workload};
 
 /// Server CPU a delivery at one rate.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,4 +141,40 @@ pub fn reconnect(run: &Run, transport: Transport) -> Option<(&str, Figure)> {
         });
         Some((cell.name.as_str(), figure_of(run, &values)?))
     })
+}
+
+/// Server CPU microseconds a delivery in one open-loop cell.
+pub fn open_cpu(run: &Run, cell: &str, transport: Transport) -> Option<Figure> {
+    of_visits(run, cell, transport, |v| Some(v.server_cpu_s * 1e6))
+}
+
+/// CPU microseconds a delivery of the load, which stands for the clients, in one open-loop cell.
+pub fn client_cpu(run: &Run, cell: &str, transport: Transport) -> Option<Figure> {
+    of_visits(run, cell, transport, |v| v.client_cpu_s.map(|s| s * 1e6))
+}
+
+/// Bytes of TCP and IP headers a delivery in one open-loop cell, as the kernel counted segments.
+pub fn header_bytes(run: &Run, cell: &str, transport: Transport) -> Option<Figure> {
+    of_visits(run, cell, transport, |v| v.tcp.map(|tcp| tcp.header_bytes as f64))
+}
+
+/// Something of the visits over their deliveries; visits that do not know it are left out.
+fn of_visits(
+    run: &Run,
+    cell: &str,
+    transport: Transport,
+    of: fn(&LatencyVisit) -> Option<f64>,
+) -> Option<Figure> {
+    let values = by_repetition(run, |repetition| {
+        let visits = valid(run, cell, transport).filter(|v| v.repetition == repetition);
+        share(visits.filter_map(|v| Some((of(v)?, v.deliveries as f64))))
+    });
+    figure_of(run, &values)
+}
+
+/// What the subscribers of one cell and transport received against what was published, over all visits, void ones
+/// above all.
+pub fn account(run: &Run, cell: &str, transport: Transport) -> Integrity {
+    let visits = run.latency.iter().filter(|v| v.cell == cell && v.transport == transport);
+    super::crowd::total(visits.map(|v| &v.integrity))
 }

@@ -66,7 +66,7 @@ fn p99_passes(visit: &CrowdVisit) -> Option<f64> {
 }
 
 /// The sum of what visits' subscribers received against what was published.
-fn total<'a>(accounts: impl Iterator<Item = &'a Integrity>) -> Integrity {
+pub(super) fn total<'a>(accounts: impl Iterator<Item = &'a Integrity>) -> Integrity {
     accounts.fold(Integrity::default(), |sum, one| Integrity {
         published: sum.published + one.published,
         refused: sum.refused + one.refused,

@@ -7,18 +7,23 @@
 mod assertions;
 mod cost;
 mod crowd;
+mod recovery;
 mod statistics;
+mod sweep;
 mod values;
 
 pub use self::assertions::{Checked, Outcome};
 pub use self::cost::{
-    CostPoint, WirePoint, cost_points, exchange_bytes, is_plain, plain_cells, reconnect, valid, wire_points,
+    CostPoint, WirePoint, account, client_cpu, cost_points, exchange_bytes, header_bytes, is_plain, open_cpu,
+    plain_cells, reconnect, valid, wire_points,
 };
 pub use self::crowd::{
     CheckedCrowd, CrowdClaim, CrowdFigure, Drift, ScaleFigure, ScalePoint, StalledFigure, check_crowd,
     crowds, drift, scale, stalled,
 };
+pub use self::recovery::{RecoveryFigure, recovery};
 pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median, ratio_interval};
+pub use self::sweep::{SweepFigure, SweepPoint, sweeps};
 
 use serde::{Deserialize, Serialize};
 
@@ -107,13 +112,17 @@ fn figure_of(run: &Run, values: &[f64]) -> Option<Figure> {
 /// All transports' figures, their noise and their ranking.
 pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     let figures: Vec<_> = run.scenario.transports.iter().map(|t| (*t, figure(run, subject, *t))).collect();
-    let ratios = run.scenario.transports.iter().flat_map(|t| values::half_ratios(run, subject, *t));
-    let noise = ratios
-        .map(|ratio| ratio.max(1.0 / ratio))
-        .fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))));
+    let noise = noise(run, subject);
     let leaders = leaders(subject.metric, &figures, noise.unwrap_or(1.0));
     let known = figures.iter().filter(|(_, figure)| figure.is_some()).count();
     Comparison { ranking: rank(&leaders, known), leaders, figures, noise }
+}
+
+/// The largest ratio, over 1, between two measurements of the same server; `None` where nothing was measured twice.
+pub fn noise(run: &Run, subject: Subject<'_>) -> Option<f64> {
+    let ratios = run.scenario.transports.iter().flat_map(|t| values::half_ratios(run, subject, *t));
+    let over_1 = ratios.map(|ratio| ratio.max(1.0 / ratio));
+    over_1.fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))))
 }
 
 fn rank(leaders: &[Transport], known: usize) -> Ranking {
@@ -144,6 +153,12 @@ pub fn merged(run: &Run, cell: &str, transport: Transport) -> Option<Latency> {
     let visits = run.latency.iter().filter(|visit| visit.cell == cell && visit.transport == transport);
     let stored = visits.filter(|visit| visit.void.is_empty()).filter_map(|visit| visit.latency.as_ref());
     values::merge(stored)
+}
+
+/// All valid latencies of one cell and transport from the time at which the publish request left, merged; `None` where
+/// they were not recorded.
+pub fn merged_since_sent(run: &Run, cell: &str, transport: Transport) -> Option<Latency> {
+    values::merge(valid(run, cell, transport).filter_map(|visit| visit.since_sent.as_ref()))
 }
 
 /// Checks the scenario's assertions.

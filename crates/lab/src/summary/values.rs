@@ -24,14 +24,22 @@ pub(super) fn half_ratios(run: &Run, subject: Subject<'_>, transport: Transport)
         return Vec::new();
     }
     if subject.metric == Metric::KibPerConnection {
-        return of(run, subject, transport).windows(2).map(|pair| pair[1] / pair[0]).collect();
+        return one_by_one(run, subject, transport);
     }
     let ratio = |repetition| {
         let first = at(run, subject, transport, repetition, Some(0))?;
         let second = at(run, subject, transport, repetition, Some(1))?;
         (first > 0.0 && second > 0.0).then(|| second / first)
     };
-    (0..repetitions(run)).filter_map(ratio).collect()
+    let halves: Vec<f64> = (0..repetitions(run)).filter_map(ratio).collect();
+    if halves.is_empty() { one_by_one(run, subject, transport) } else { halves }
+}
+
+/// Each repetition over the one before, where none was measured in two halves.
+fn one_by_one(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+    let values = of(run, subject, transport);
+    let pairs = values.windows(2).filter(|pair| pair[0] > 0.0 && pair[1] > 0.0);
+    pairs.map(|pair| pair[1] / pair[0]).collect()
 }
 
 /// Merges stored histograms; `None` of none, or where one cannot be read.

@@ -1,0 +1,133 @@
+//! Sweeps: what a growing load does, and where it becomes too much.
+
+use super::{Figure, Subject, figure, open_cpu, valid};
+use crate::result::{CellRecord, Run, SweepAxis, Transport};
+use crate::scenario::Metric;
+
+/// From here on p99 has left what it was at the lowest load: the limit is passed.
+const KNEE: f64 = 5.0;
+/// The share of the offered deliveries that has to arrive within the window.
+const KEPT_UP: f64 = 0.98;
+
+/// One sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepFigure {
+    /// Its name.
+    pub name: String,
+    /// What grows.
+    pub axis: SweepAxis,
+    /// The steps of each transport, rising.
+    pub series: Vec<(Transport, Vec<SweepPoint>)>,
+}
+
+/// One step of a sweep for one transport.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepPoint {
+    /// How far the axis has grown.
+    pub at: f64,
+    /// Deliveries a second that were asked for.
+    pub offered: f64,
+    /// Deliveries a second that were made; `None` where every visit is void.
+    pub delivered: Option<f64>,
+    /// 99th percentile of latency, microseconds.
+    pub p99_us: Option<Figure>,
+    /// Server CPU microseconds a delivery.
+    pub cpu_us: Option<Figure>,
+}
+
+impl SweepFigure {
+    /// The last step that a transport bears: p99 is under five times that of its lowest load, nearly everything that
+    /// was asked for is delivered, and nothing is void up to there. `None` where it bears every step, or none.
+    pub fn knee(&self, transport: Transport) -> Option<&SweepPoint> {
+        let (_, points) = self.series.iter().find(|(t, _)| *t == transport)?;
+        let lowest = points.first()?.p99_us?.value;
+        let bears = |p: &&SweepPoint| {
+            p.p99_us.is_some_and(|f| f.value <= lowest * KNEE)
+                && p.delivered.is_some_and(|d| d >= p.offered * KEPT_UP)
+        };
+        let borne = points.iter().take_while(bears).count();
+        if borne == points.len() { None } else { points.get(borne.checked_sub(1)?) }
+    }
+}
+
+/// The run's sweeps, in the order of the scenario.
+pub fn sweeps(run: &Run) -> Vec<SweepFigure> {
+    let mut found: Vec<(&str, SweepAxis, Vec<&CellRecord>)> = Vec::new();
+    for cell in &run.scenario.cells {
+        let Some(sweep) = &cell.workload.sweep else { continue };
+        match found.iter_mut().find(|(name, ..)| *name == sweep.name) {
+            Some((.., cells)) => cells.push(cell),
+            None => found.push((&sweep.name, sweep.axis, vec![cell])),
+        }
+    }
+    found.into_iter().map(|(name, axis, cells)| one(run, name, axis, &cells)).collect()
+}
+
+fn one(run: &Run, name: &str, axis: SweepAxis, cells: &[&CellRecord]) -> SweepFigure {
+    let series = |transport: &Transport| {
+        let mut points: Vec<SweepPoint> = cells
+            .iter()
+            .filter(|cell| takes_part(cell, *transport))
+            .map(|cell| point(run, axis, cell, *transport))
+            .collect();
+        points.sort_by(|a, b| a.at.total_cmp(&b.at));
+        (*transport, points)
+    };
+    let series = run.scenario.transports.iter().map(series).filter(|(_, points)| !points.is_empty());
+    SweepFigure { name: name.to_owned(), axis, series: series.collect() }
+}
+
+/// Whether a step is measured for a transport; a sweep may leave some out.
+fn takes_part(cell: &CellRecord, transport: Transport) -> bool {
+    let asked = cell.workload.sweep.as_ref().map(|sweep| &sweep.transports);
+    asked.is_none_or(|asked| asked.is_empty() || asked.contains(&transport))
+}
+
+fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) -> SweepPoint {
+    let at = match axis {
+        SweepAxis::Rate => cell.rate,
+        SweepAxis::Subscribers => cell.subscribers,
+        SweepAxis::Payload => cell.payload,
+    };
+    let sum = valid(run, &cell.name, transport)
+        .fold((0.0, 0.0), |sum, v| (sum.0 + v.deliveries as f64, sum.1 + v.wall_s));
+    // Of a cell with rooms only the audience of an event's room receives it.
+    let audience = f64::from(cell.subscribers) / f64::from(cell.workload.rooms.unwrap_or(1).max(1));
+    SweepPoint {
+        at: f64::from(at),
+        offered: f64::from(cell.rate) * audience,
+        delivered: (sum.1 > 0.0).then(|| sum.0 / sum.1),
+        p99_us: figure(run, Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 }, transport),
+        cpu_us: open_cpu(run, &cell.name, transport),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::synthetic;
+
+    #[test]
+    fn the_limit_is_the_last_step_that_is_borne() {
+        let found = sweeps(&synthetic());
+        assert_eq!(found.len(), 1);
+        let knee = |transport| found[0].knee(transport).map(|p| p.at);
+        assert_eq!(knee(Transport::Poll), Some(100.0));
+        assert_eq!(knee(Transport::Sse), Some(1000.0));
+        let poll = &found[0].series[0].1;
+        assert_eq!(poll[0].offered, 1000.0);
+        assert!((poll[0].delivered.unwrap() - 1000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_void_step_ends_what_is_borne_and_no_limit_is_none() {
+        let mut run = synthetic();
+        let void = |v: &&mut crate::result::LatencyVisit| v.cell == "rate-1000";
+        run.latency.iter_mut().filter(void).for_each(|v| v.void.push("late".to_owned()));
+        let found = sweeps(&run);
+        assert_eq!(found[0].knee(Transport::Sse).map(|p| p.at), Some(100.0));
+        run.scenario.cells.retain(|c| !["rate-1000", "rate-5000"].contains(&c.name.as_str()));
+        let found = sweeps(&run);
+        assert_eq!(found[0].knee(Transport::Sse), None);
+    }
+}
