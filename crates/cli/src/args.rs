@@ -127,6 +127,12 @@ pub(crate) enum Command {
     /// Run the server with its demo page and a generator of events, and print what is where.
     #[command(after_help = DEMO_HELP)]
     Demo(DemoFlags),
+    /// The demo's bots; the demo starts it.
+    #[command(hide = true)]
+    DemoBots {
+        /// The server.
+        url: String,
+    },
     /// Print the events of a feed as they come, by any of the three transports.
     #[command(after_help = SUBSCRIBE_HELP)]
     Subscribe(SubscribeFlags),

@@ -3,6 +3,8 @@
 //! The tap takes the address that was asked for and forwards to the server, which listens on a loopback port of its
 //! own. That is how the page can cut the connections of one of its lanes as a network would, and show their bytes.
 
+mod bots;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +15,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tricast_lab::conditions::Conditions;
 use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
-use tricast_server::demo::{Network, Power, WireDirection, WirePiece, WireTotals, WireView};
+use tricast_server::demo::{Bots, Network, Power, WireDirection, WirePiece, WireTotals, WireView};
 use tricast_server::{DemoParts, Server};
 
 use crate::args::DemoFlags;
@@ -44,6 +46,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
         settings.hosts.push("*".to_owned());
     }
     let network = Arc::new(Tapped::default());
+    let crowd = Arc::new(bots::Crowd::new(settings.connections_max));
     let payload = usize::try_from(flags.payload)?;
     tricast_server::block_on(async {
         let (power, restarts) = restart::switch()?;
@@ -51,6 +54,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
         let parts = || DemoParts {
             network: Arc::<Tapped>::clone(&network),
             power: Arc::clone(&power),
+            bots: Arc::<bots::Crowd>::clone(&crowd) as Arc<dyn Bots>,
             rate: flags.rate,
             payload,
             seed: flags.seed,
@@ -60,6 +64,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
             Tap::bind(listen, server.local_addr()).with_context(|| format!("cannot listen on {listen}"))?;
         // Nobody can ask for the lanes before the server runs, which is below.
         let _ = network.lanes.set(tap.lanes());
+        let _ = crowd.server.set(server.local_addr());
         tell(tap.local_addr(), std::env::args_os().next())?;
         let (stop, stopped) = oneshot::channel::<()>();
         let served = async {

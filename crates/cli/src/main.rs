@@ -7,6 +7,7 @@
 //! `tricast lab compare` found, 78 (`EX_CONFIG`) for a wrong configuration.
 
 mod args;
+mod bots;
 mod completions;
 mod config;
 mod demo;
@@ -48,6 +49,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(flags) => serve::serve(flags),
         Command::Demo(flags) => demo::demo(flags),
+        Command::DemoBots { url } => block_on(bots::bots(url)),
         Command::Subscribe(flags) => block_on(subscribe::subscribe(flags)),
         Command::Publish(flags) => block_on(publish::publish(flags)),
         Command::Lab { command } => lab::lab(command),

@@ -24,7 +24,8 @@ impl Label {
         &self.0
     }
 
-    /// The lane that a request target names: the `label` of `/v1/feeds/{ns}/(poll|sse|ws)`, if it has a valid one.
+    /// The lane that a request target names: the `label` of `/v1/feeds/{ns}/(poll|sse|ws)` or of
+    /// `/textbook/(poll|sse|ws)`, if it has a valid one.
     pub(super) fn of_target(target: &str) -> Option<Self> {
         let (path, query) = origin_form(target).split_once('?')?;
         if !is_subscription(path) {
@@ -42,6 +43,10 @@ fn origin_form(target: &str) -> &str {
 }
 
 fn is_subscription(path: &str) -> bool {
+    // The demo's textbook server has lanes too.
+    if let Some(way) = path.strip_prefix("/textbook/") {
+        return matches!(way, "poll" | "sse" | "ws");
+    }
     let Some(rest) = path.strip_prefix("/v1/feeds/") else { return false };
     matches!(rest.split_once('/'), Some((namespace, "poll" | "sse" | "ws")) if !namespace.is_empty())
 }
@@ -77,6 +82,8 @@ mod tests {
         check("http://localhost:8080/v1/feeds/d/ws?label=w", Some("w"));
         check("/v1/feeds/default/events?label=no", None);
         check("/v1/feeds/default/sse/x?label=no", None);
+        check("/textbook/sse?label=t", Some("t"));
+        check("/textbook/other?label=no", None);
         check("/v1/feeds//sse?label=no", None);
         check("/v1/feeds/default/sse", None);
         check("/demo/lanes/x/wire?label=no", None);

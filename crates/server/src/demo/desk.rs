@@ -4,21 +4,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tricast_hub::{Shared, Way};
 use tricast_wire::{Fault, text};
 
 use super::pace::RATE_MAX;
 use super::process::{CpuMeter, rss_bytes};
 use super::source::{PAYLOAD_BYTES_MAX, ROOMS};
+use super::textbook::CHANNEL_EVENTS;
 use super::wishes::Wishes;
-use super::{DemoParts, Network, Power};
+use super::{Bots, DemoParts, Network, Power};
 
 /// The demo's desk: one for the process.
 pub(crate) struct Desk {
     pub(super) network: Arc<dyn Network>,
     pub(super) power: Arc<dyn Power>,
+    pub(super) bots: Arc<dyn Bots>,
+    /// What the source publishes, for the textbook's server.
+    pub(super) textbook: broadcast::Sender<Bytes>,
     pub(super) seed: u64,
     pub(super) counts: Counts,
     pub(super) shared: Arc<Shared>,
@@ -87,6 +92,8 @@ impl Desk {
         Self {
             network: Arc::clone(&parts.network),
             power: Arc::clone(&parts.power),
+            bots: Arc::clone(&parts.bots),
+            textbook: broadcast::Sender::new(CHANNEL_EVENTS),
             seed: parts.seed,
             counts: Counts::default(),
             wishes: watch::Sender::new(Wishes::bounded(parts.rate, parts.payload)),

@@ -12,6 +12,7 @@
 //! 3. The network is reached through [`Network`] alone, and the server's own life through [`Power`]; what stands behind them
 //!    is the caller's affair.
 
+mod bots;
 mod desk;
 mod network;
 mod pace;
@@ -20,11 +21,13 @@ mod process;
 mod routes;
 mod source;
 mod task;
+mod textbook;
 mod view;
 mod wishes;
 
 use std::sync::Arc;
 
+pub use bots::{Bots, BotsState};
 pub(crate) use desk::Desk;
 pub use network::{Network, WireDirection, WirePiece, WireTotals, WireView};
 pub use power::Power;
@@ -37,6 +40,8 @@ pub struct DemoParts {
     pub network: Arc<dyn Network>,
     /// What ends the server and starts another one.
     pub power: Arc<dyn Power>,
+    /// The crowd.
+    pub bots: Arc<dyn Bots>,
     /// How many events a second the source publishes at the start: 0 to 5000.
     pub rate: f64,
     /// The size of an event's `data` at the start, in bytes: 64 to 65536.

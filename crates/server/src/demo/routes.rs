@@ -28,8 +28,16 @@ const AWAY_MS_MAX: u64 = 30_000;
 
 /// Adds the demo's routes, which all work on this desk.
 pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
+    let desk = Data::from(desk);
+    super::textbook::configure(routes, desk.clone());
     let scope = web::scope("/demo")
-        .app_data(Data::from(desk))
+        .app_data(desk)
+        .service(
+            web::resource("/bots")
+                .route(web::get().to(bots))
+                .route(web::put().to(want_bots))
+                .default_service(web::route().to(wrong_method("GET, PUT"))),
+        )
         .service(at("/state", "GET", web::get().to(state)))
         .service(at("/source", "PATCH", web::patch().to(change_source)))
         .service(at("/restart", "POST", web::post().to(restart)))
@@ -128,6 +136,25 @@ async fn set_conditions(
     Ok(json(&desk.network.conditions(label.as_str())))
 }
 
+async fn bots(desk: Data<Desk>, request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    Ok(json(&desk.bots.state()))
+}
+
+async fn want_bots(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    let max = desk.bots.state().max;
+    let body = read_body(&request, body, BODY_BYTES_MAX).await?;
+    let count = number(&body, "count", 0, max as u64)?;
+    desk.bots.want(usize::try_from(count).unwrap_or(max));
+    Ok(json(&desk.bots.state()))
+}
+
 async fn wire(
     desk: Data<Desk>,
     label: Path<String>,
@@ -141,7 +168,7 @@ async fn wire(
 }
 
 /// What every route checks first: no page of another site, no unknown parameter.
-fn allow(request: &HttpRequest, ctx: &Ctx, parameters: &[&str]) -> Result<Query, Refusal> {
+pub(super) fn allow(request: &HttpRequest, ctx: &Ctx, parameters: &[&str]) -> Result<Query, Refusal> {
     crate::origin::check(request, &ctx.settings.origins)?;
     Query::read(request, parameters)
 }
@@ -152,14 +179,18 @@ fn checked(label: &str) -> Result<Label, Fault> {
 
 /// Reads `{"ms":<n>}`.
 fn length(body: &[u8], ms_max: u64) -> Result<Duration, Fault> {
+    number(body, "ms", 1, ms_max).map(Duration::from_millis)
+}
+
+/// Reads an object of one field, a whole number.
+fn number(body: &[u8], name: &str, least: u64, most: u64) -> Result<u64, Fault> {
     let fields: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| Fault::bad("body", format!("not a JSON object: {error}")))?;
-    if let Some(unknown) = fields.keys().find(|name| *name != "ms") {
-        return Err(Fault::bad(unknown.as_str(), "there is no such field: expected ms"));
+    if let Some(unknown) = fields.keys().find(|found| *found != name) {
+        return Err(Fault::bad(unknown.as_str(), format!("there is no such field: expected {name}")));
     }
-    let ms = fields.get("ms").and_then(Value::as_u64).filter(|ms| (1..=ms_max).contains(ms));
-    let expected = || Fault::bad("ms", format!("expected a whole number of milliseconds from 1 to {ms_max}"));
-    ms.map(Duration::from_millis).ok_or_else(expected)
+    let value = fields.get(name).and_then(Value::as_u64).filter(|value| (least..=most).contains(value));
+    value.ok_or_else(|| Fault::bad(name, format!("expected a whole number from {least} to {most}")))
 }
 
 fn json(answer: &impl Serialize) -> HttpResponse {

@@ -106,8 +106,19 @@ impl<P: Publisher, W: Fn() -> u64> Runner<P, W> {
             let drafts =
                 (0..batch).map(|_| draft(self.source.next((self.wall_us)(), payload_bytes))).collect();
             let counts = &self.desk.counts;
+            let told: Vec<Bytes> = if self.desk.textbook.receiver_count() > 0 {
+                drafts.iter().map(|draft: &Draft| draft.data.clone()).collect()
+            } else {
+                Vec::new()
+            };
             match self.publisher.publish(drafts).await {
-                Ok(()) => counts.published.fetch_add(batch, Ordering::Relaxed),
+                Ok(()) => {
+                    for event in told {
+                        // Whoever read may have gone.
+                        let _gone = self.desk.textbook.send(event);
+                    }
+                    counts.published.fetch_add(batch, Ordering::Relaxed)
+                }
                 Err(fault) => {
                     tracing::warn!(%fault, "the source could not publish");
                     counts.missed_ticks.fetch_add(batch, Ordering::Relaxed)

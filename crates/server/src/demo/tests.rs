@@ -58,6 +58,16 @@ impl Power for NotingNetwork {
     }
 }
 
+impl Bots for NotingNetwork {
+    fn want(&self, count: usize) {
+        self.told.lock().unwrap().push(format!("bots {count}"));
+    }
+
+    fn state(&self) -> BotsState {
+        BotsState { max: 50, ..BotsState::default() }
+    }
+}
+
 pub(super) fn desk_and_shared(rate: f64, payload: usize) -> (Arc<Desk>, Arc<Shared>) {
     desk_on(Arc::new(NotingNetwork::default()), rate, payload)
 }
@@ -73,7 +83,8 @@ fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>
     let engine = MemoryEngine::new(Millis(1000), 10);
     let shared = Shared::new(feeds, Arc::new(engine), Limits::default(), system_now);
     let power = Arc::<NotingNetwork>::clone(&network);
-    let parts = DemoParts { network, power, rate, payload, seed: 7 };
+    let bots = Arc::<NotingNetwork>::clone(&network);
+    let parts = DemoParts { network, power, bots, rate, payload, seed: 7 };
     (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
 }
 
@@ -227,4 +238,12 @@ async fn other_methods_and_other_sites_are_refused() {
     refused("GET", "/demo/lanes/sse/cut", "", (405, "bad_request", "method:")).await;
     refused("POST", "/demo/lanes/evil/kill", "", (403, "forbidden", "Origin:")).await;
     refused("PATCH", "/demo/source?evil", r#"{"rate":1}"#, (403, "forbidden", "Origin:")).await;
+}
+
+#[actix_web::test]
+async fn bots_are_wanted_within_their_bound() {
+    let (status, answer, told) = asked("PUT", "/demo/bots", r#"{"count":50}"#).await;
+    assert_eq!((status, answer["max"].as_u64(), told), (200, Some(50), vec!["bots 50".to_owned()]));
+    refused("PUT", "/demo/bots", r#"{"count":51}"#, (400, "bad-request", "count")).await;
+    assert_eq!(asked("GET", "/demo/bots", "").await.0, 200);
 }

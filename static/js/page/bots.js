@@ -1,0 +1,114 @@
+// The bots: subscribers in a process of their own, never connections of this browser. Loaded when they are first wanted.
+
+import { api } from './api.js';
+import { millis, number, t } from './words.js';
+
+const LOOK_MS = 500;
+// A flash is over before the next look.
+const FLASH_MS = 400;
+/** Positions of the slider; the last one is as many as there can be. */
+const COUNTS = [0, 15, 30, 60, 150, 300, 1000, 3000, 10_000];
+
+export const countAt = (place, max) => Math.min(COUNTS[place] ?? 0, max);
+
+/**
+ * @param {() => {offset: number, room?: string} | null} sent  the last event that was sent from this page
+ */
+export function bots(sent) {
+  const root = document.querySelector('.bots');
+  const part = (name) => root.querySelector(`[data-x="bots-${name}"]`);
+  const [slider, tiles, detail, said] = [document.getElementById('bots'), part('tiles'), part('detail'), part('said')];
+  const again = root.querySelector('[data-act="bots-again"]');
+  let max = 0;
+  let wanted = 0;
+  let chosen = -1;
+  let last = null;
+  let held = -Infinity;
+  let seen = [];
+
+  const want = async (count) => {
+    held = performance.now();
+    part('count').textContent = number(count);
+    await api.wantBots(count).then(show, () => {});
+  };
+  slider.addEventListener('change', () => want(countAt(Number(slider.value), max)));
+  slider.addEventListener('input', () => { part('count').textContent = number(countAt(Number(slider.value), max)); });
+  again.addEventListener('click', () => want(wanted));
+
+  const tile = (i) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'bot';
+    button.addEventListener('click', () => { chosen = i; tell(); });
+    tiles.append(button);
+    return button;
+  };
+
+  const tell = () => {
+    const bot = last?.tiles[chosen];
+    for (const [i, node] of [...tiles.children].entries()) node.setAttribute('aria-pressed', String(i === chosen));
+    if (!bot) { detail.textContent = ''; return; }
+    const [offset, ms] = bot.recent.at(-1) ?? [null, 0];
+    detail.textContent = t('bots.detail', {
+      n: chosen + 1, way: t(`lane.${bot.way}.short`), room: bot.room, state: t(bot.live ? 'state.live' : 'state.down'), received: number(bot.received),
+      last: offset === null ? '–' : `#${number(offset)} · ${millis(ms)} ms`,
+    });
+  };
+
+  const paintTile = (node, bot, i, event) => {
+    node.dataset.way = bot.way;
+    node.dataset.live = String(bot.live);
+    const got = event && bot.recent.find(([offset]) => offset === event.offset);
+    const outside = event?.room !== undefined && event.room !== bot.room;
+    // Shape and word go with the colour; what is not for its room is told from what did not come.
+    const mark = { poll: '▲', sse: '■', ws: '●' }[bot.way];
+    node.textContent = `${mark}${event ? (got ? '✓' : outside ? '—' : '·') : ''}`;
+    const words = `bot ${i + 1}, ${t(`lane.${bot.way}.short`)}, ${bot.room}`;
+    const who = event ? `: ${got ? `✓ ${millis(got[1])} ms` : t(outside ? 'bots.outside' : 'bots.not_yet')}` : '';
+    node.title = words + who;
+    node.setAttribute('aria-label', words + who);
+    if (bot.received > (seen[i] ?? bot.received)) {
+      node.dataset.flash = '';
+      setTimeout(() => delete node.dataset.flash, FLASH_MS);
+    }
+    seen[i] = bot.received;
+  };
+
+  const show = (state) => {
+    ({ max, wanted } = state);
+    last = state.report;
+    if (performance.now() - held > 1500) {
+      const place = COUNTS.findIndex((count) => count >= wanted);
+      slider.value = String(place < 0 ? COUNTS.length - 1 : place);
+      part('count').textContent = number(wanted);
+    }
+    root.dataset.running = String(state.running);
+    again.hidden = !state.died;
+    if (state.died) said.textContent = t('bots.died', { why: state.died });
+    else if (!last) said.textContent = t(wanted > 0 ? 'bots.coming' : 'bots.none');
+    else {
+      const [poll, sse, ws] = last.live;
+      said.textContent = t('bots.said', { n: number(poll + sse + ws), of: number(wanted), poll: number(poll), sse: number(sse), ws: number(ws), received: number(last.received) });
+    }
+    const list = last?.tiles ?? [];
+    while (tiles.children.length > list.length) tiles.lastElementChild.remove();
+    if (list.length === 0) seen = [];
+    const event = sent();
+    list.forEach((bot, i) => paintTile(tiles.children[i] ?? tile(i), bot, i, event));
+    part('who').textContent = event && list.length > 0 ? who(list, event) : '';
+    tell();
+  };
+
+  const look = async () => {
+    if (!document.hidden) await api.bots().then(show, () => {});
+    setTimeout(look, LOOK_MS);
+  };
+  look();
+}
+
+/** How many of those that the event was for have it. Pure but for the words. */
+function who(list, { offset, room }) {
+  const meant = list.filter((bot) => room === undefined || bot.room === room);
+  const times = meant.flatMap((bot) => bot.recent.filter(([at]) => at === offset).map(([, ms]) => ms));
+  return t('bots.who', { id: `#${number(offset)}`, n: times.length, of: meant.length, most: times.length > 0 ? millis(Math.max(...times)) : '–' });
+}

@@ -1,0 +1,90 @@
+// The sliders of the network: what stands between the page and the server, for all lanes or for one.
+
+import { api } from './api.js';
+import { bytesText, number, t } from './words.js';
+
+const PLAIN = Object.freeze({ latency_ms: 0, jitter_ms: 0, bytes_per_s: 0, buffer_ms: 0 });
+const SETTLE_MS = 150;
+/** Bandwidths by the place of the slider; the first is none. */
+export const BANDWIDTHS = [0, 4_194_304, 1_048_576, 262_144, 65_536, 32_768, 16_384, 4096, 1024];
+
+const words = {
+  latency_ms: (value) => (value ? `${number(value)} ms` : t('network.none')),
+  jitter_ms: (value) => (value ? `± ${number(value)} ms` : t('network.none')),
+  bytes_per_s: (value) => (value ? `${bytesText(value)}/s` : t('network.unlimited')),
+  buffer_ms: (value) => (value ? `${number(value / 1000, value % 1000 ? 1 : 0)} s` : t('network.none')),
+};
+
+export class NetworkControls {
+  /** @type {Map<string, typeof PLAIN>} */
+  #set = new Map();
+  #labels;
+  #select = /** @type {HTMLSelectElement} */ (document.getElementById('net-lane'));
+  #inputs = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('[data-net]')]);
+
+  /** @param {{label: string, way: string, more: () => string | null}[]} lanes  `more`: a second connection beside it */
+  constructor(lanes) {
+    this.#labels = lanes;
+    let timer;
+    for (const input of this.#inputs) {
+      input.addEventListener('input', () => {
+        this.#tell(input);
+        clearTimeout(timer);
+        timer = setTimeout(() => this.set(this.#read(), this.#select.value).catch(() => this.#show()), SETTLE_MS);
+      });
+    }
+    this.#select.addEventListener('change', () => this.#show());
+    this.#show();
+  }
+
+  /** What is set, by lane. */
+  get state() {
+    return new Map(this.#set);
+  }
+
+  /** @param {Partial<typeof PLAIN>} conditions  what is absent does nothing @param {string} [way] */
+  async set(conditions, way = 'all') {
+    const all = { ...PLAIN, ...conditions };
+    const meant = this.#labels.filter((lane) => way === 'all' || lane.way === way);
+    await Promise.all(meant.flatMap((lane) => [lane.label, lane.more()].filter(Boolean).map((label) => api.conditions(label, all))));
+    for (const lane of meant) this.#set.set(lane.way, all);
+    this.#show();
+  }
+
+  /** @param {Map<string, typeof PLAIN>} state */
+  async restore(state) {
+    for (const { way } of this.#labels) await this.set(state.get(way) ?? PLAIN, way);
+  }
+
+  /** The same for a connection that has come beside a lane. */
+  async again() {
+    await this.restore(this.state);
+  }
+
+  #read() {
+    return Object.fromEntries(this.#inputs.map((input) => [input.dataset.net, valueOf(input)]));
+  }
+
+  #show() {
+    const way = this.#select.value === 'all' ? this.#labels[0].way : this.#select.value;
+    const now = this.#set.get(way) ?? PLAIN;
+    for (const input of this.#inputs) {
+      const value = now[input.dataset.net];
+      input.value = String(input.dataset.net === 'bytes_per_s' ? nearest(value) : value);
+      this.#tell(input);
+    }
+    for (const { way: each } of this.#labels) {
+      const set = this.#set.get(each) ?? PLAIN;
+      document.getElementById(`lane-${each}`).toggleAttribute('data-network', Object.values(set).some((value) => value > 0));
+    }
+  }
+
+  #tell(input) {
+    const text = words[input.dataset.net](valueOf(input));
+    document.querySelector(`[data-x="net-${input.dataset.net}"]`).textContent = text;
+    input.setAttribute('aria-valuetext', text);
+  }
+}
+
+const valueOf = (input) => (input.dataset.net === 'bytes_per_s' ? BANDWIDTHS[Number(input.value)] : Number(input.value));
+const nearest = (value) => Math.max(0, BANDWIDTHS.findIndex((each) => each <= value && (each > 0 || value === 0)));

@@ -1,0 +1,257 @@
+// Scenarios by one click: each sets the stage, runs, and ends in one sentence of what was measured. What was set before is
+// set again afterwards, also where it is stopped.
+
+import { api } from './api.js';
+import { quantile } from './figures.js';
+import { bytesText, millis, number, seconds, t } from './words.js';
+
+const CUT_MS = 5000;
+// Back within this, or the sentence says that a lane is not.
+const RETURN_MS = 20_000;
+const CROWD = 10_000;
+// The crowd arrives at a thousand a second where the machine can.
+const ARRIVAL_MS = 25_000;
+const TICK_MS = 100;
+/** Arrivals closer than this are "at once". */
+const TOGETHER_MS = 250;
+
+export const SCENES = ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
+
+/**
+ * What a lane went through. Pure.
+ * @param {{at: number, ms: number | null}[]} arrivals  in the order of `at`
+ * @param {number} began
+ * @param {number} ended
+ */
+export function summed(arrivals, began, ended) {
+  const times = [began, ...arrivals.map(({ at }) => at), ended];
+  let silence = 0;
+  let place = 0;
+  for (let i = 1; i < times.length; i += 1) {
+    if (times[i] - times[i - 1] > silence) [silence, place] = [times[i] - times[i - 1], i];
+  }
+  const end = times[place];
+  const together = arrivals.filter(({ at }) => at >= end && at <= end + TOGETHER_MS).length;
+  const known = arrivals.map(({ ms }) => ms).filter((ms) => ms !== null).sort((a, b) => a - b);
+  return {
+    count: arrivals.length,
+    silence,
+    together,
+    p50: known.length > 0 ? quantile(known, 0.5) : null,
+    p99: known.length > 0 ? quantile(known, 0.99) : null,
+  };
+}
+
+/** Watches the lanes from now on. */
+function watch(lanes) {
+  const began = performance.now();
+  const notes = lanes.map((lane) => {
+    const note = { lane, arrivals: [], before: { ...lane.counts }, serial: lane.stamped.serial };
+    return { ...note, stop: lane.observe((arrival) => note.arrivals.push(arrival)) };
+  });
+  return () => {
+    const ended = performance.now();
+    return notes.map(({ lane, arrivals, before, serial, stop }) => {
+      stop();
+      const now = lane.counts;
+      const stamp = lane.stamped.serial > serial ? lane.stamped : null;
+      return {
+        way: lane.way, name: lane.name, state: lane.state, stamp, ...summed(arrivals, began, ended),
+        lost: now.lost - before.lost, told: now.told - before.told,
+      };
+    });
+  };
+}
+
+const ms = (value) => (value === null ? '–' : `${millis(value)} ms`);
+const sum = (lanes, name) => lanes.reduce((all, lane) => all + lane[name], 0);
+const each = (lanes, text) => lanes.map((lane) => `${lane.name} ${text(lane)}`).join(', ');
+const losses = (lanes) => t('scene.lost', { n: number(sum(lanes, 'lost')) });
+
+/** Long silences in front; without any, nothing is claimed. */
+function silences(lanes) {
+  const worst = [...lanes].sort((a, b) => b.silence - a.silence)[0];
+  const others = lanes.filter((lane) => lane !== worst);
+  return t('scene.proxy.result', {
+    worst: worst.name, seconds: seconds(worst.silence), together: number(worst.together),
+    others: each(others, (lane) => `${seconds(lane.silence)} s`), lost: losses(lanes),
+  });
+}
+
+const returned = (lanes) => each(lanes, ({ stamp }) => (stamp ? `${seconds(stamp.backMs)} s` : t('scene.not_back')));
+
+/** The sentence of each, from what was measured. Pure but for the words. */
+export const SENTENCES = {
+  calm: ({ lanes }) => t('scene.calm.result', { events: number(Math.max(...lanes.map(({ count }) => count))), times: each(lanes, ({ p50 }) => ms(p50)), lost: losses(lanes) }),
+  burst: ({ lanes }) => t('scene.burst.result', { events: each(lanes, ({ count }) => number(count)), times: each(lanes, ({ p99 }) => ms(p99)), lost: losses(lanes) }),
+  slow: ({ lanes }) => t('scene.slow.result', { times: each(lanes, ({ p50 }) => ms(p50)), lost: losses(lanes) }),
+  proxy: ({ lanes }) => silences(lanes),
+  cut: ({ lanes }) => t('scene.cut.result', { times: returned(lanes), missed: number(lanes.reduce((all, { stamp }) => all + (stamp?.missed ?? 0), 0)), lost: losses(lanes) }),
+  restart: ({ lanes, away }) => t('scene.restart.result', { seconds: seconds(away), times: returned(lanes), lost: losses(lanes), told: number(sum(lanes, 'told')) }),
+  crowd: ({ lanes, crowd }) => t(crowd.count > 0 ? 'scene.crowd.result' : 'scene.crowd.none', {
+    count: number(crowd.count), wanted: number(crowd.wanted), deliveries: number(crowd.deliveries), cpu: number(crowd.cpu, 0), memory: bytesText(crowd.rss),
+    times: each(lanes, ({ p99 }) => ms(p99)), lost: losses(lanes),
+  }),
+};
+
+export class Stopped extends Error {}
+
+/**
+ * @param {object} stage
+ * @param {any[]} stage.lanes
+ * @param {any} stage.controls
+ * @param {any} stage.network
+ * @param {() => Promise<void>} stage.restart
+ * @param {() => number} stage.lostByTextbook  events that the textbook's lanes have lost; NaN while they are off
+ */
+export function scenes({ lanes, controls, network, restart, lostByTextbook }) {
+  const root = document.querySelector('.scenes');
+  const stopper = root.querySelector('[data-act="scene-stop"]');
+  const [look, result, bar] = ['look', 'result', 'bar'].map((name) => root.querySelector(`[data-x="scene-${name}"]`));
+  const buttons = /** @type {HTMLButtonElement[]} */ ([...root.querySelectorAll('[data-scene]')]);
+  let running = null;
+
+  const pause = (length, until = () => false) => new Promise((resolve, reject) => {
+    const began = performance.now();
+    const tick = () => {
+      const passed = performance.now() - began;
+      bar.value = Math.min(1, passed / length);
+      if (!running || running.stopped) reject(new Stopped());
+      else if (passed >= length || until()) resolve(undefined);
+      else setTimeout(tick, TICK_MS);
+    };
+    tick();
+  });
+
+  const acts = {
+    calm: async () => {
+      await stage({ rate: 2, payload: 256 });
+      return measured(() => pause(10_000));
+    },
+    burst: async () => {
+      await stage({ rate: 2, payload: 256 });
+      return measured(async () => {
+        await pause(2000);
+        await controls.set({ rate: 500 });
+        await pause(4000);
+        await controls.set({ rate: 2 });
+        await pause(5000);
+      });
+    },
+    slow: async () => {
+      await stage({ rate: 5, payload: 256 }, { latency_ms: 300, jitter_ms: 100, bytes_per_s: 32_768 });
+      await pause(2000);
+      return measured(() => pause(12_000));
+    },
+    proxy: async () => {
+      await stage({ rate: 5, payload: 256 }, { buffer_ms: 8000 });
+      return measured(() => pause(20_000));
+    },
+    cut: async () => {
+      await stage({ rate: 5, payload: 256 });
+      await pause(1000);
+      return measured(async () => {
+        const before = lanes.map((lane) => lane.stamped.serial);
+        for (const lane of lanes) lane.cut(CUT_MS).catch(() => {});
+        await pause(CUT_MS);
+        await pause(RETURN_MS, () => lanes.every((lane, i) => lane.stamped.serial > before[i]));
+        await pause(1500);
+      });
+    },
+    restart: async () => {
+      await stage({ payload: 256 });
+      return measured(async () => {
+        const before = lanes.map((lane) => lane.stamped.serial);
+        const began = performance.now();
+        let away = 0;
+        restart().then(() => { away = performance.now() - began; });
+        await pause(RETURN_MS, () => away > 0 && lanes.every((lane, i) => lane.stamped.serial > before[i]));
+        return { away: away || performance.now() - began };
+      });
+    },
+    crowd: async () => {
+      await stage({ rate: 1, payload: 256 });
+      const { max } = await api.bots();
+      const wanted = Math.min(CROWD, max);
+      await api.wantBots(wanted);
+      running.bots = true;
+      let live = 0;
+      let asking = false;
+      await pause(ARRIVAL_MS, () => {
+        if (!asking) {
+          asking = true;
+          api.bots().then(({ report }) => { live = report ? sumOf(report.live) : 0; }, () => {}).finally(() => { asking = false; });
+        }
+        return live >= wanted;
+      });
+      return measured(async () => {
+        const before = (await api.state()).server;
+        await pause(10_000);
+        const after = (await api.state()).server;
+        const { report } = await api.bots();
+        const deliveries = ((after.deliveries - before.deliveries) * 1000) / Math.max(1, after.uptime_ms - before.uptime_ms);
+        return { crowd: { count: report ? sumOf(report.live) : 0, wanted, deliveries, cpu: after.cpu_percent ?? 0, rss: after.rss_bytes ?? 0 } };
+      });
+    },
+  };
+
+  const stage = async (source, conditions = {}) => {
+    await controls.set({ paused: false, ...source });
+    await network.set(conditions);
+  };
+  const measured = async (act) => {
+    const textbook = lostByTextbook();
+    const read = watch(lanes);
+    try {
+      const more = await act();
+      return { lanes: read(), textbook: lostByTextbook() - textbook, ...more };
+    } catch (error) {
+      read();
+      throw error;
+    }
+  };
+
+  const restore = async (before) => {
+    await controls.set(before.source);
+    await network.restore(before.network);
+    if (running.bots) await api.wantBots(before.bots);
+  };
+
+  const show = (name) => {
+    for (const button of buttons) {
+      button.setAttribute('aria-pressed', String(button.dataset.scene === name));
+      button.setAttribute('aria-disabled', String(name !== null));
+    }
+    stopper.hidden = name === null;
+    bar.hidden = name === null;
+    root.dataset.running = name ?? '';
+    if (name) look.textContent = t(`scene.${name}.look`);
+  };
+
+  const play = async (name) => {
+    if (running) return;
+    running = { stopped: false, bots: false };
+    show(name);
+    const { rate, payload, paused } = controls.source;
+    const before = { source: { rate, payload, paused }, network: network.state, bots: 0 };
+    try {
+      before.bots = (await api.bots()).wanted;
+      const told = await acts[name]();
+      const textbook = told.textbook > 0 ? ` ${t('scene.textbook', { n: number(told.textbook) })}` : '';
+      result.textContent = `${t(`scene.${name}`)}: ${SENTENCES[name](told)}${textbook}`;
+      result.dataset.scene = name;
+    } catch (error) {
+      result.textContent = error instanceof Stopped ? t('scene.stopped', { name: t(`scene.${name}`) }) : t('scene.failed', { name: t(`scene.${name}`), why: error.message });
+      result.dataset.scene = 'none';
+    }
+    await restore(before).catch(() => {});
+    running = null;
+    show(null);
+  };
+
+  for (const button of buttons) button.addEventListener('click', () => play(button.dataset.scene));
+  stopper.addEventListener('click', () => { if (running) running.stopped = true; });
+  return play;
+}
+
+const sumOf = (counts) => counts.reduce((all, count) => all + count, 0);
