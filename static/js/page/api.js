@@ -11,10 +11,26 @@ const send = (method, path, body) => json(path, {
   body: JSON.stringify(body),
 });
 
+// What a proxy that buffers collects before it passes it on whatever the time.
+const BUFFER_BYTES = 262_144;
+
+/**
+ * The conditions of the sliders in the words of the fault proxy: half of a round trip each way, and only what comes down is held.
+ * @param {{latency_ms: number, jitter_ms: number, bytes_per_s: number, buffer_ms: number}} conditions
+ */
+export function proxied({ latency_ms: latency, jitter_ms: jitter, bytes_per_s: bandwidth, buffer_ms: buffer }) {
+  const way = (ms) => ({ latency_ms: ms, jitter_ms: jitter, ...(bandwidth > 0 && { bytes_per_s: bandwidth }) });
+  const down = way(Math.ceil(latency / 2));
+  return { up: way(Math.floor(latency / 2)), down: buffer > 0 ? { ...down, hold: { bytes: BUFFER_BYTES, ms: buffer } } : down };
+}
+
 export const api = {
   state: () => json('/demo/state'),
   source: (change) => send('PATCH', '/demo/source', change),
   cut: (label, ms) => send('POST', `/demo/lanes/${label}/cut`, { ms }),
+  conditions: (label, conditions) => send('PUT', `/demo/lanes/${label}/conditions`, proxied(conditions)),
+  bots: () => json('/demo/bots'),
+  wantBots: (count) => send('PUT', '/demo/bots', { count }),
   kill: (label) => send('POST', `/demo/lanes/${label}/kill`, {}),
   restart: (ms) => send('POST', '/demo/restart', { ms }),
   wire: (label, since) => json(`/demo/lanes/${label}/wire?since=${since}`),

@@ -58,6 +58,15 @@ export class Controls {
     };
   }
 
+  /** What the source is asked to do. */
+  get source() { return this.#source; }
+
+  /** Moves the sliders by program. @param {Record<string, number | boolean>} change */
+  async set(change) {
+    await this.#change(change);
+    for (const slider of this.#sliders) slider(this.#source);
+  }
+
   async #change(change) {
     this.#held = performance.now();
     try {

@@ -46,6 +46,8 @@ export class Lane {
   /** @type {null | {counts: {lost: number, doubled: number}, offset: number}} */
   #mending = null;
   #log;
+  /** @type {Set<(arrival: {at: number, ms: number | null, replayed: boolean}) => void>} */
+  #observers = new Set();
 
   /**
    * @param {object} options
@@ -120,6 +122,18 @@ export class Lane {
     this.#outage.free(performance.now());
   }
 
+  /** Tells each event as it comes. @returns {() => void} ends it */
+  observe(told) {
+    this.#observers.add(told);
+    return () => this.#observers.delete(told);
+  }
+
+  /** What was lost, came twice, and was told, so far. */
+  get counts() { return this.#counts; }
+
+  /** The latest return after an interruption; serial 0 before there was one. */
+  stamped = { serial: 0, backMs: 0, missed: 0, lost: 0 };
+
   /** @returns {import('./verdict.js').LaneFigures} */
   get figures() {
     const quantiles = this.#latencies.quantiles(performance.now());
@@ -176,6 +190,7 @@ export class Lane {
     this.#outage.event(meta.at);
     const at = clock() - (performance.now() - meta.at);
     const publishedAt = event.data?.at_us / 1000;
+    for (const told of this.#observers) told({ at: meta.at, ms: publishedAt > 0 ? Math.max(0, at - publishedAt) : null, replayed });
     // A hidden page is throttled by the browser: what it measures says nothing about the transport.
     if (!replayed && publishedAt > 0 && !document.hidden) {
       const ms = Math.max(0, at - publishedAt);
@@ -245,6 +260,7 @@ export class Lane {
     node.dataset.kind = lost + doubled > 0 ? 'bad' : told > 0 ? 'told' : 'good';
     this.#serial += 1;
     node.dataset.serial = String(this.#serial);
+    this.stamped = { serial: this.#serial, backMs, missed, lost };
     const { tellings } = this.#integrity;
     const named = told > 0 ? tellings.slice(-told) : [];
     // How much of another numbering is gone nobody can know.

@@ -11,6 +11,7 @@ import { PaintClock } from './paint.js';
 import { Race } from './race.js';
 import { restart } from './restart.js';
 import { Send } from './send.js';
+import { laboratory } from './laboratory.js';
 import { help, languages, selection, sheet, shortcuts, themes } from './shell.js';
 import { verdict } from './verdict.js';
 import { loadWords, millis, number, seconds, t } from './words.js';
@@ -83,9 +84,11 @@ async function start() {
 
   const controls = new Controls(state);
   const selected = selection(lanes);
-  const cutAll = networkCut(lanes);
+  let lab = null;
+  const cutAll = networkCut(lanes, () => lab?.bookLabels ?? []);
   const again = restart(lanes);
   const lose = loss([...WAYS], visitor);
+  lab = laboratory({ lanes, controls, visitor, restart: again, sent: () => send.sent });
   const { open } = help();
   sheet();
   acts(lanes);
@@ -153,7 +156,7 @@ function acts(lanes) {
 }
 
 /** The big button: every lane at once, with the seconds that are left on it. */
-function networkCut(lanes) {
+function networkCut(lanes, others) {
   const buttons = [...document.querySelectorAll('[data-act="cut-all"]')];
   const words = part('cut-all');
   let until = 0;
@@ -171,6 +174,7 @@ function networkCut(lanes) {
     if (performance.now() < until) return;
     until = performance.now() + CUT_MS;
     for (const lane of lanes) tried(lane.cut(CUT_MS));
+    for (const label of others()) tried(api.cut(label, CUT_MS));
     show();
   };
   for (const button of buttons) button.addEventListener('click', cut);

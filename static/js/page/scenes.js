@@ -2,7 +2,7 @@
 // set again afterwards, also where it is stopped.
 
 import { api } from './api.js';
-import { quantile } from './figures.js';
+import { summed } from './silence.js';
 import { bytesText, millis, number, seconds, t } from './words.js';
 
 const CUT_MS = 5000;
@@ -12,35 +12,7 @@ const CROWD = 10_000;
 // The crowd arrives at a thousand a second where the machine can.
 const ARRIVAL_MS = 25_000;
 const TICK_MS = 100;
-/** Arrivals closer than this are "at once". */
-const TOGETHER_MS = 250;
-
 export const SCENES = ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
-
-/**
- * What a lane went through. Pure.
- * @param {{at: number, ms: number | null}[]} arrivals  in the order of `at`
- * @param {number} began
- * @param {number} ended
- */
-export function summed(arrivals, began, ended) {
-  const times = [began, ...arrivals.map(({ at }) => at), ended];
-  let silence = 0;
-  let place = 0;
-  for (let i = 1; i < times.length; i += 1) {
-    if (times[i] - times[i - 1] > silence) [silence, place] = [times[i] - times[i - 1], i];
-  }
-  const end = times[place];
-  const together = arrivals.filter(({ at }) => at >= end && at <= end + TOGETHER_MS).length;
-  const known = arrivals.map(({ ms }) => ms).filter((ms) => ms !== null).sort((a, b) => a - b);
-  return {
-    count: arrivals.length,
-    silence,
-    together,
-    p50: known.length > 0 ? quantile(known, 0.5) : null,
-    p99: known.length > 0 ? quantile(known, 0.99) : null,
-  };
-}
 
 /** Watches the lanes from now on. */
 function watch(lanes) {
@@ -103,8 +75,9 @@ export class Stopped extends Error {}
  * @param {any} stage.network
  * @param {() => Promise<void>} stage.restart
  * @param {() => number} stage.lostByTextbook  events that the textbook's lanes have lost; NaN while they are off
+ * @param {() => string[]} stage.bookLabels
  */
-export function scenes({ lanes, controls, network, restart, lostByTextbook }) {
+export function scenes({ lanes, controls, network, restart, lostByTextbook, bookLabels }) {
   const root = document.querySelector('.scenes');
   const stopper = root.querySelector('[data-act="scene-stop"]');
   const [look, result, bar] = ['look', 'result', 'bar'].map((name) => root.querySelector(`[data-x="scene-${name}"]`));
@@ -153,6 +126,7 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook }) {
       return measured(async () => {
         const before = lanes.map((lane) => lane.stamped.serial);
         for (const lane of lanes) lane.cut(CUT_MS).catch(() => {});
+        for (const label of bookLabels()) api.cut(label, CUT_MS).catch(() => {});
         await pause(CUT_MS);
         await pause(RETURN_MS, () => lanes.every((lane, i) => lane.stamped.serial > before[i]));
         await pause(1500);
@@ -249,7 +223,6 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook }) {
     show(null);
   };
 
-  for (const button of buttons) button.addEventListener('click', () => play(button.dataset.scene));
   stopper.addEventListener('click', () => { if (running) running.stopped = true; });
   return play;
 }

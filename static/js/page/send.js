@@ -44,6 +44,9 @@ export class Send {
     this.#form.elements.namedItem('message').focus();
   }
 
+  /** The last event of the form, for those who look who received it. @type {{offset: number, room?: string} | null} */
+  sent = null;
+
   /** Whether an event was sent from here. @param {any} event */
   isOwn(event) {
     return event.data?.by === this.#mark;
@@ -69,6 +72,7 @@ export class Send {
     const event = this.#stamped(this.#event());
     await this.#publish(event, (ids) => {
       this.#sent = { offset: parseCursor(ids[0].id).offset, room: event.rooms?.[0], at: event.data.at_us / 1000, since: performance.now() };
+      this.sent = this.#sent;
       this.#say('');
     });
   }

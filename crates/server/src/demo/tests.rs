@@ -244,6 +244,6 @@ async fn other_methods_and_other_sites_are_refused() {
 async fn bots_are_wanted_within_their_bound() {
     let (status, answer, told) = asked("PUT", "/demo/bots", r#"{"count":50}"#).await;
     assert_eq!((status, answer["max"].as_u64(), told), (200, Some(50), vec!["bots 50".to_owned()]));
-    refused("PUT", "/demo/bots", r#"{"count":51}"#, (400, "bad-request", "count")).await;
+    refused("PUT", "/demo/bots", r#"{"count":51}"#, (400, "bad_request", "count")).await;
     assert_eq!(asked("GET", "/demo/bots", "").await.0, 200);
 }

@@ -59,6 +59,23 @@ const LANES: [Lane; 3] = [
     },
 ];
 
+/// One of the scenarios that a click plays. Its words are keys of the texts.
+struct Scene {
+    name: &'static str,
+    title: &'static str,
+    look: &'static str,
+}
+
+const SCENES: [Scene; 7] = [
+    Scene { name: "calm", title: "scene.calm", look: "scene.calm.look" },
+    Scene { name: "burst", title: "scene.burst", look: "scene.burst.look" },
+    Scene { name: "slow", title: "scene.slow", look: "scene.slow.look" },
+    Scene { name: "proxy", title: "scene.proxy", look: "scene.proxy.look" },
+    Scene { name: "cut", title: "scene.cut", look: "scene.cut.look" },
+    Scene { name: "restart", title: "scene.restart", look: "scene.restart.look" },
+    Scene { name: "crowd", title: "scene.crowd", look: "scene.crowd.look" },
+];
+
 const TABS: [&str; 3] = ["events", "wire", "code"];
 
 #[derive(Template)]
@@ -67,6 +84,7 @@ struct Page {
     language: Language,
     t: &'static Texts,
     lanes: &'static [Lane],
+    scenes: &'static [Scene],
     tabs: &'static [&'static str],
     version: &'static str,
 }
@@ -78,6 +96,7 @@ pub(super) async fn show(request: HttpRequest, query: web::Query<Query>) -> acti
         language: choice.language,
         t: choice.language.texts(),
         lanes: &LANES,
+        scenes: &SCENES,
         tabs: &TABS,
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -9,6 +9,9 @@ import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/i
 import { Ledger } from '../../../../static/js/page/ledger.js';
 import { Outage } from '../../../../static/js/page/outage.js';
 import { sparkPaths } from '../../../../static/js/page/spark.js';
+import { summed } from '../../../../static/js/page/silence.js';
+import { Count } from '../../../../static/js/page/count.js';
+import { proxied } from '../../../../static/js/page/api.js';
 import { verdict } from '../../../../static/js/page/verdict.js';
 import { Dissector } from '../../../../static/js/page/wire.js';
 
@@ -221,14 +224,16 @@ const parts = (spans) => spans.map(({ part, text }) => [part, text]);
 test('the bytes of a poll are a line, headers and the event', () => {
   const side = new Dissector('poll');
   assert.deepEqual(parts(side.split(bytes('GET /v1 HTTP/1.1\r\nHost: a\r\n\r\n'))), [['line', 'GET /v1 HTTP/1.1\n'], ['header', 'Host: a\n'], ['header', '\n']]);
-  assert.deepEqual(parts(side.split(bytes('{"events":[]}'))), [['payload', '{"events":[]}']]);
+  const answer = new Dissector('poll');
+  answer.split(bytes('HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n'));
+  assert.deepEqual(parts(answer.split(bytes('{"events":[]}'))), [['payload', '{"events":[]}']]);
 });
 
 test('the bytes of an event stream are chunk sizes, fields and the event', () => {
   const side = new Dissector('sse');
-  side.split(bytes('HTTP/1.1 200 OK\r\n\r\n'));
-  assert.deepEqual(parts(side.split(bytes('1f\r\nid: a-1\ndata: {"x":1}\n\n\r\n'))), [
-    ['chunk', '1f\n'], ['field', 'id: a-1\n'], ['field', 'data: '], ['payload', '{"x":1}\n'], ['field', '\n'], ['field', '\n'],
+  side.split(bytes('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'));
+  assert.deepEqual(parts(side.split(bytes('17\r\nid: a-1\ndata: {"x":1}\n\n\r\n'))), [
+    ['chunk', '17\n'], ['field', 'id: a-1\n'], ['field', 'data: '], ['payload', '{"x":1}\n'], ['field', '\n'], ['chunk', '\n'],
   ]);
 });
 
@@ -253,4 +258,61 @@ test('the parts of a piece are all of its bytes', () => {
   for (const piece of pieces) {
     assert.equal(side.split(bytes(piece)).reduce((sum, span) => sum + span.bytes, 0), bytes(piece).length);
   }
+});
+
+/** One part a byte, whatever the pieces. */
+function byByte(way, all, size) {
+  const side = new Dissector(way);
+  const found = [];
+  for (let at = 0; at < all.length; at += size) {
+    for (const { part, bytes: count } of side.split(all.subarray(at, at + size))) found.push(...Array(count).fill(part));
+  }
+  return found.join(' ');
+}
+
+const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+const joined = (...parts) => Uint8Array.from(parts.flatMap((part) => [...(typeof part === 'string' ? bytes(part) : part)]));
+const WHOLE = {
+  poll: joined('HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"events":[]}', 'HTTP/1.1 204 No Content\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'),
+  sse: joined(CHUNKED, '1a\r\nid: a-1\ndata: {"x":"é"}\n\n\r\n', '8\r\n: beat\n\n\r\n', '0\r\n\r\n', CHUNKED),
+  ws: joined('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n', [0x81, 2, 0x7b, 0x7d], [0x82, 126, 0, 130], new Uint8Array(130).fill(7), [0x89, 0x81, 1, 2, 3, 4, 9], [0x88, 0]),
+};
+
+for (const way of /** @type {const} */ (['poll', 'sse', 'ws'])) {
+  test(`the parts of ${way} are the same wherever TCP cuts`, () => {
+    const whole = byByte(way, WHOLE[way], WHOLE[way].length);
+    assert.equal(whole.split(' ').length, WHOLE[way].length);
+    assert.ok(!whole.includes('raw'), whole);
+    for (let size = 1; size < 40; size += 1) assert.equal(byByte(way, WHOLE[way], size), whole, `pieces of ${size}`);
+  });
+}
+
+test('only the value of data is the event, and only the payload of a frame', () => {
+  const payload = (way) => {
+    const side = new Dissector(way);
+    return side.split(WHOLE[way]).filter(({ part }) => part === 'payload').map(({ text }) => text).join('|');
+  };
+  assert.equal(payload('poll'), '{"events":[]}|{}');
+  assert.equal(payload('sse'), '{"x":"é"}\n');
+  assert.ok(payload('ws').startsWith('{}|'));
+});
+
+test('a silence is measured from end to end, and what came together after it is counted', () => {
+  const arrivals = [100, 200, 8200, 8210, 8220, 9000].map((at) => ({ at, ms: at === 8200 ? 8000 : 1 }));
+  assert.deepEqual(summed(arrivals, 0, 9500), { count: 6, silence: 8000, together: 3, p50: 1, p99: 8000 });
+  assert.deepEqual(summed([], 0, 500), { count: 0, silence: 500, together: 0, p50: null, p99: null });
+});
+
+test('loss is counted from the numbers of the source', () => {
+  const count = new Count();
+  for (const n of [70, 71, 75, 75, 76]) count.event(n);
+  assert.deepEqual([count.received, count.lost, count.doubled, count.restarts], [4, 3, 1, 0]);
+  count.event(1);
+  assert.deepEqual([count.lost, count.restarts], [3, 1], 'a new numbering is no loss that can be counted');
+});
+
+test('the sliders are said in the words of the fault proxy', () => {
+  assert.deepEqual(proxied({ latency_ms: 301, jitter_ms: 20, bytes_per_s: 0, buffer_ms: 8000 }), {
+    up: { latency_ms: 150, jitter_ms: 20 }, down: { latency_ms: 151, jitter_ms: 20, hold: { bytes: 262144, ms: 8000 } },
+  });
 });

@@ -1,0 +1,60 @@
+// What the page can do to its own network and crowd. The parts are loaded when they are first wanted, so that a visit that only
+// looks does not pay for them.
+
+import { t } from './words.js';
+
+/**
+ * @param {object} parts
+ * @param {import('./lane.js').Lane[]} parts.lanes
+ * @param {import('./controls.js').Controls} parts.controls
+ * @param {string} parts.visitor
+ * @param {() => Promise<void>} parts.restart
+ * @param {() => {offset: number, room?: string} | null} parts.sent
+ */
+export function laboratory({ lanes, controls, visitor, restart, sent }) {
+  let book = null;
+  const bookLabel = (way) => `book-${visitor}-${way}`;
+  const labels = lanes.map((lane) => ({ label: lane.label, way: lane.way, more: () => (book ? bookLabel(lane.way) : null) }));
+  const network = once(async () => new (await import('./network.js')).NetworkControls(labels));
+  const scenes = once(async () => (await import('./scenes.js')).scenes({
+    lanes, controls, network: await network(), restart, lostByTextbook: () => book?.lost ?? NaN,
+    bookLabels: () => (book ? lanes.map((lane) => bookLabel(lane.way)) : []),
+  }));
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-scene]'))) {
+    button.addEventListener('click', async () => (await scenes())(button.dataset.scene));
+  }
+  opened('.network', network);
+  opened('.bots', once(async () => (await import('./bots.js')).bots(sent)));
+  const toggle = document.querySelector('[data-act="textbook"]');
+  toggle.addEventListener('click', async () => {
+    const root = /** @type {HTMLElement} */ (document.querySelector('.textbook'));
+    if (book) {
+      book.stop();
+      book = null;
+    } else {
+      const { textbook } = await import('./textbook.js');
+      book = textbook(lanes.map((lane) => lane.way), bookLabel);
+      await (await network()).again();
+    }
+    root.dataset.on = String(Boolean(book));
+    toggle.setAttribute('aria-pressed', String(Boolean(book)));
+    toggle.textContent = t(book ? 'book.off' : 'book.on');
+  });
+  return {
+    /** Cut, kill and the like go for the textbook's connections too. */
+    get bookLabels() { return book ? lanes.map((lane) => bookLabel(lane.way)) : []; },
+  };
+}
+
+/** The first call makes it; every call gives it. */
+function once(make) {
+  let made = null;
+  return () => (made ??= make());
+}
+
+/** A part that is folded away begins when it is first unfolded. */
+function opened(selector, begin) {
+  const part = /** @type {HTMLDetailsElement} */ (document.querySelector(selector));
+  if (part.open) begin();
+  part.addEventListener('toggle', () => { if (part.open) begin(); });
+}
