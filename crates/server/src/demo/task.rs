@@ -103,11 +103,11 @@ impl<P: Publisher, W: Fn() -> u64> Runner<P, W> {
         let fitting = (BATCH_BYTES_MAX / payload_bytes.max(1)).max(1) as u64;
         while events > 0 {
             let batch = events.min(BATCH_EVENTS_MAX).min(fitting);
-            let drafts =
+            let drafts: Vec<Draft> =
                 (0..batch).map(|_| draft(self.source.next((self.wall_us)(), payload_bytes))).collect();
             let counts = &self.desk.counts;
             let told: Vec<Bytes> = if self.desk.textbook.receiver_count() > 0 {
-                drafts.iter().map(|draft: &Draft| draft.data.clone()).collect()
+                drafts.iter().map(|draft| draft.data.clone()).collect()
             } else {
                 Vec::new()
             };
