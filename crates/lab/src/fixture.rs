@@ -139,6 +139,7 @@ fn latency(cell: &str, transport: Transport, repetition: u32, half: u32) -> Late
             header_bytes: 2_080_000,
         }),
         recovery: None,
+        client_pss_kib: None,
         silence_us_max: None,
     }
 }

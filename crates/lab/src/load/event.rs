@@ -9,6 +9,8 @@ use memchr::memmem;
 const ID: &[u8] = b"{\"id\":\"";
 /// The start of what [`data`] makes, with the member's name before it.
 const TIME: &[u8] = b"\"data\":{\"t\":";
+/// What [`stamped`] puts behind it.
+const SENT: &[u8] = b",\"s\":";
 const EPOCH_BYTES: usize = 8;
 
 /// An event as a subscriber saw it.
@@ -18,6 +20,8 @@ pub(crate) struct Sighting {
     pub(crate) offset: u64,
     /// Intended publish time, microseconds of the monotonic clock.
     pub(crate) intended_us: u64,
+    /// When the publish request left; the intended time where the event does not say.
+    pub(crate) sent_us: u64,
 }
 
 impl Sighting {
@@ -27,8 +31,10 @@ impl Sighting {
         let (epoch, rest) = rest.split_first_chunk::<EPOCH_BYTES>()?;
         let (offset, rest) = number(rest.strip_prefix(b"-")?)?;
         let at = memmem::find(rest, TIME)?;
-        let (intended_us, _) = number(&rest[at + TIME.len()..])?;
-        Some(Self { epoch: *epoch, offset, intended_us })
+        let (intended_us, rest) = number(&rest[at + TIME.len()..])?;
+        let sent = rest.strip_prefix(SENT).and_then(number);
+        let sent_us = sent.map_or(intended_us, |(sent_us, _)| sent_us);
+        Some(Self { epoch: *epoch, offset, intended_us, sent_us })
     }
 }
 
@@ -42,7 +48,19 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
 /// Appends an event's `data`: the intended time, and padding to exactly `bytes` bytes.
 pub(crate) fn data(out: &mut Vec<u8>, intended_us: u64, bytes: usize) {
     let start = out.len();
-    out.extend_from_slice(format!("{{\"t\":{intended_us},\"pad\":\"").as_bytes());
+    out.extend_from_slice(format!("{{\"t\":{intended_us}").as_bytes());
+    pad(out, start, bytes);
+}
+
+/// The same with the time at which the request leaves.
+pub(super) fn stamped(out: &mut Vec<u8>, intended_us: u64, sent_us: u64, bytes: usize) {
+    let start = out.len();
+    out.extend_from_slice(format!("{{\"t\":{intended_us},\"s\":{sent_us}").as_bytes());
+    pad(out, start, bytes);
+}
+
+fn pad(out: &mut Vec<u8>, start: usize, bytes: usize) {
+    out.extend_from_slice(b",\"pad\":\"");
     let end = start + bytes.saturating_sub(2);
     out.resize(end.max(out.len()), b'x');
     out.extend_from_slice(b"\"}");
@@ -64,6 +82,19 @@ mod tests {
             json.push(b'}');
             let seen = Sighting::read(&json).unwrap();
             assert_eq!((&seen.epoch, seen.offset, seen.intended_us), (b"k3f4a2bq", 1042, 987_654_321_000));
+            assert_eq!(seen.sent_us, seen.intended_us);
+        }
+    }
+
+    #[test]
+    fn the_time_of_sending_is_found_where_it_is_told() {
+        for bytes in [64, 100] {
+            let mut json = br#"{"id":"k3f4a2bq-7","data":"#.to_vec();
+            let head = json.len();
+            stamped(&mut json, 9_987_654_321_000, 9_987_654_321_042, bytes);
+            assert_eq!(json.len() - head, bytes);
+            let seen = Sighting::read(&json).unwrap();
+            assert_eq!((seen.intended_us, seen.sent_us), (9_987_654_321_000, 9_987_654_321_042));
         }
     }
 

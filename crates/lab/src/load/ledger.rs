@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn seen(offset: u64) -> Sighting {
-        Sighting { epoch: *b"abcdefgh", offset, intended_us: 100 }
+        Sighting { epoch: *b"abcdefgh", offset, intended_us: 100, sent_us: 100 }
     }
 
     fn check(offsets: &[u64], published: u64, faults: &[&str]) {

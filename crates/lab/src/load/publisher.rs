@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::event;
 use super::poll::AnswerReader;
 use crate::error::{LabError, Result};
+use crate::machine::now_ns;
 
 /// Connections, and with that publish requests in flight.
 pub(super) const CONNECTIONS: usize = 32;
@@ -86,6 +87,7 @@ impl Publisher {
 
     fn compose(&mut self, intended_us: u64, count: u32) {
         self.body.clear();
+        let sent_us = now_ns() / 1000;
         for index in 0..count {
             let open: &[u8] = if index > 0 {
                 b",{\"data\":"
@@ -95,7 +97,7 @@ impl Publisher {
                 b"{\"data\":"
             };
             self.body.extend_from_slice(open);
-            event::data(&mut self.body, intended_us, self.payload);
+            event::stamped(&mut self.body, intended_us, sent_us, self.payload);
             self.body.push(b'}');
         }
         if count > 1 {

@@ -131,7 +131,7 @@ impl Subscriber {
             let fresh = self.ledger.enter(sighting.as_ref(), now_us);
             shared.received += u64::from(fresh);
             if let (Some(window), Some(sighting), true) = (&mut shared.window, sighting, fresh) {
-                window.delivery(sighting.intended_us, now_us, event_bytes, shared.payload);
+                window.delivery(&sighting, now_us, event_bytes, shared.payload);
             }
         }
     }

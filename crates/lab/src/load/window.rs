@@ -1,5 +1,6 @@
 //! The measured window of a visit: what arrives while it is open.
 
+use super::event::Sighting;
 use crate::result::{Bytes, Latency, Slice};
 
 /// Length of a slice of time, for latency over time.
@@ -13,6 +14,8 @@ pub(crate) struct Window {
     /// Intended time of the window's first event; earlier ones are warm-up and are not recorded.
     pub(crate) from_us: u64,
     pub(crate) latency: Latency,
+    /// The same from the time at which the request left.
+    pub(crate) since_sent: Latency,
     pub(crate) deliveries: u64,
     pub(crate) answers: u64,
     pub(crate) bytes: Bytes,
@@ -28,12 +31,14 @@ impl Window {
     }
 
     /// Enters one delivery of an event of `event_bytes`, with `payload` of them `data`.
-    pub(crate) fn delivery(&mut self, intended_us: u64, now_us: u64, event_bytes: usize, payload: usize) {
+    pub(crate) fn delivery(&mut self, seen: &Sighting, now_us: u64, event_bytes: usize, payload: usize) {
+        let intended_us = seen.intended_us;
         if intended_us < self.from_us {
             return;
         }
         let us = now_us.saturating_sub(intended_us);
         self.latency.record(us);
+        self.since_sent.record(now_us.saturating_sub(seen.sent_us));
         self.deliveries += 1;
         self.bytes.payload += payload as u64;
         self.bytes.envelope += event_bytes.saturating_sub(payload) as u64;
@@ -72,9 +77,16 @@ mod tests {
     #[test]
     fn warm_up_is_left_out_and_the_rest_is_split() {
         let mut window = Window { from_us: 1000, read: 500, ..Window::default() };
-        window.delivery(999, 1500, 120, 100);
-        window.delivery(1000, 1500, 120, 100);
-        window.delivery(1000 + SLICE_US, 1700 + SLICE_US, 120, 100);
+        let seen = |intended_us| Sighting {
+            epoch: *b"abcdefgh",
+            offset: 1,
+            intended_us,
+            sent_us: intended_us + 100,
+        };
+        window.delivery(&seen(999), 1500, 120, 100);
+        window.delivery(&seen(1000), 1500, 120, 100);
+        window.delivery(&seen(1000 + SLICE_US), 1700 + SLICE_US, 120, 100);
+        assert_eq!((window.since_sent.count(), window.since_sent.max()), (2, 600));
         assert_eq!((window.deliveries, window.latency.count(), window.latency.max()), (2, 2, 700));
         let bytes = window.bytes();
         assert_eq!((bytes.payload, bytes.envelope, bytes.framing, bytes.total()), (200, 40, 260, 500));

@@ -110,6 +110,9 @@ pub struct LatencyVisit {
     /// CPU seconds of the load in the window, its idle polling left out; absent where it was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cpu_s: Option<f64>,
+    /// Proportional set size of the load when the window closed, with all that it keeps of earlier visits, KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_pss_kib: Option<u64>,
     /// What the kernel counted on the subscribers' connections; absent where it does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tcp: Option<Tcp>,

@@ -7,7 +7,7 @@ use super::doubts::Watch;
 use super::{Bench, work};
 use crate::error::{LabError, Result};
 use crate::load::{Kind, Load, Plan};
-use crate::machine::{ServerChild, cpu_seconds, now_ns};
+use crate::machine::{ServerChild, cpu_seconds, now_ns, pss_kib};
 use crate::result::{Bytes, Integrity, LatencyVisit, SaturationVisit, Transport};
 use crate::scenario::{Cell, Saturation};
 
@@ -123,6 +123,7 @@ fn latency(server: &ServerChild, cell: &Cell, warm_up: Duration, mut visit: Late
     }
     if !visit.void.is_empty() {
         visit.latency = None;
+        visit.since_sent = None;
         visit.slices.clear();
     }
     visit
@@ -151,12 +152,15 @@ fn load_latency(
         visit.wall_s = (to.ns - from.ns) as f64 / 1e9;
         visit.server_cpu_s = to.cpu_s - from.cpu_s;
         visit.load_busy = (busy_to - busy_from) as f64 / (to.ns - from.ns).max(1) as f64;
+        visit.client_cpu_s = Some((busy_to - busy_from) as f64 / 1e9);
     }
+    visit.client_pss_kib = pss_kib(std::process::id()).ok();
     visit.late_us_max = load.late_us_max();
     visit.deliveries = window.deliveries;
     visit.answers = window.answers;
     visit.bytes = window.bytes();
     visit.slices = window.slices();
+    visit.since_sent = Some(window.since_sent.store()?);
     visit.latency = Some(window.latency.store()?);
     Ok(())
 }
@@ -213,6 +217,7 @@ impl LatencyVisit {
             answers: 0,
             bytes: Bytes::default(),
             client_cpu_s: None,
+            client_pss_kib: None,
             tcp: None,
             recovery: None,
             silence_us_max: None,

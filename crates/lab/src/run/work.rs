@@ -12,14 +12,16 @@ use super::Bench;
 use super::visit::{Edge, SERVER_LOG};
 use crate::conditions::FaultProxy;
 use crate::error::{LabError, Result};
-use crate::machine::{Placement, ServerChild};
+use crate::machine::{Placement, ServerChild, pss_kib};
 use crate::result::{Deploy, LatencyVisit, Omission, Publishing, Transport};
-use crate::scenario::{Cell, Scenario};
+use crate::scenario::{Cell, Scenario, breaks};
 use crate::work::target::{Site, Started, Target};
 use crate::work::{Engine, Moment, Outcome, Plan, Spec};
 
 /// How long a server may take to go and to come back, beside what the cell asks for.
 const RETURN_MAX: Duration = Duration::from_secs(30);
+/// Events that a slow reader may lag behind before the server skips them for it, and says so.
+const SLOW_EVENTS_MAX: u64 = 50;
 
 /// Whether the engine that compares the transports can do a cell.
 pub(super) fn is_plain(cell: &Cell) -> bool {
@@ -129,7 +131,17 @@ impl Bench {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
             return Durable::of(self, store).start(free).map(Server::Ours);
         }
+        if cell.workload.slow.is_some() {
+            return self.start_bounded().map(Server::Ours);
+        }
         self.start_server().map(Server::Ours)
+    }
+
+    /// A server that lets nobody lag far behind: without a bound, slow readers would get everything in the end.
+    fn start_bounded(&self) -> Result<ServerChild> {
+        let settings = [("TRICAST_SLOW__EVENTS_MAX", SLOW_EVENTS_MAX)];
+        let log = self.folder.join(SERVER_LOG);
+        ServerChild::start_with(&self.options.server_program, self.place, &log, &settings)
     }
 
     fn work(&self, cell: &Cell, visit: &mut LatencyVisit) -> Result<()> {
@@ -153,7 +165,7 @@ impl Bench {
             }
         };
         let workload = &cell.workload;
-        let cuts = conditions.is_some_and(|c| c.cut_every_ms.is_some() || c.idle_ms.is_some());
+        let cuts = conditions.is_some_and(breaks);
         let spec = Spec {
             target,
             address: network.as_ref().map_or(upstream, FaultProxy::address),
@@ -173,8 +185,13 @@ impl Bench {
             breaks: cuts || workload.deploy.is_some(),
             seed,
         };
-        let mut stage =
-            Stage { durable: Durable::of(self, &store), server: Some(server), away: None, edges: Vec::new() };
+        let mut stage = Stage {
+            durable: Durable::of(self, &store),
+            server: Some(server),
+            away: None,
+            spent_s: 0.0,
+            edges: Vec::new(),
+        };
         let outcome = Engine::new(spec)?.run(|moment| stage.at(moment, workload.deploy));
         stage.end();
         let _removed = fs::remove_dir_all(&store);
@@ -212,6 +229,8 @@ struct Stage {
     server: Option<Server>,
     /// Comes back with the server that took its place.
     away: Option<mpsc::Receiver<Result<ServerChild>>>,
+    /// CPU seconds of the server that went, up to then. What it spends on draining is not counted.
+    spent_s: f64,
     edges: Vec<Edge>,
 }
 
@@ -220,7 +239,8 @@ impl Stage {
         match moment {
             Moment::Opens | Moment::Closes => {
                 let pid = self.server.as_ref().and_then(Server::pid);
-                self.edges.push(pid.map_or(Ok(Edge::default()), Edge::now)?);
+                let edge = pid.map_or(Ok(Edge::default()), Edge::now)?;
+                self.edges.push(Edge { cpu_s: edge.cpu_s + self.spent_s, ..edge });
                 Ok(())
             }
             Moment::Within(since) => {
@@ -238,6 +258,7 @@ impl Stage {
             return;
         }
         let Some(Server::Ours(child)) = self.server.take() else { return };
+        self.spent_s = Edge::now(child.pid()).map_or(0.0, |edge| edge.cpu_s);
         let (durable, (back, away)) = (self.durable.clone(), mpsc::channel());
         self.away = Some(away);
         thread::spawn(move || {
@@ -273,13 +294,13 @@ fn enter(visit: &mut LatencyVisit, outcome: Outcome, edges: &[Edge]) -> Result<(
     visit.integrity = outcome.integrity;
     if let &[from, to] = edges {
         visit.wall_s = to.ns.saturating_sub(from.ns) as f64 / 1e9;
-        // A server that was replaced within the window has begun to count anew.
-        visit.server_cpu_s = (to.cpu_s - from.cpu_s).max(0.0);
+        visit.server_cpu_s = to.cpu_s - from.cpu_s;
         if visit.wall_s > 0.0 {
             visit.load_busy = outcome.busy_ns as f64 / 1e9 / visit.wall_s;
         }
     }
     visit.client_cpu_s = Some(outcome.busy_ns as f64 / 1e9);
+    visit.client_pss_kib = pss_kib(std::process::id()).ok();
     visit.late_us_max = outcome.late_us_max;
     visit.deliveries = outcome.deliveries;
     visit.answers = outcome.answers;

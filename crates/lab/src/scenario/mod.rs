@@ -9,6 +9,7 @@ mod written;
 
 pub use self::crowd::{CrowdCell, CrowdCells, ScaleCell, SoakCell, StalledCell};
 pub use self::surroundings::Surroundings;
+pub(crate) use self::written::breaks;
 pub use self::written::parse;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ const EMBEDDED: [(&str, &str); 25] = [
     ("deploy", include_str!("../../../../benches/scenarios/deploy.toml")),
     ("slow", include_str!("../../../../benches/scenarios/slow.toml")),
     ("two-way", include_str!("../../../../benches/scenarios/two-way.toml")),
+    ("workloads", include_str!("../../../../benches/scenarios/workloads.toml")),
     ("knee", include_str!("../../../../benches/scenarios/knee.toml")),
 ];
 

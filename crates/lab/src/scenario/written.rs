@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
 use super::surroundings::{self, Surroundings, WrittenFactors, WrittenLoss, WrittenProxies};
 use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, OneWay};
 use crate::error::{LabError, Result};
 use crate::result::{Burst, Deploy, Publishing, SlowReaders, Sweep, SweepAxis, Transport, Workload};
 
@@ -257,6 +257,13 @@ impl Reading<'_> {
                 self.mistake(named.span(), &format!("no `[network.{}]`", named.get_ref()));
             }
         }
+        for cell in cells.iter().filter(|cell| cell.publishing == Publishing::Subscribers) {
+            let network =
+                cell.network.as_ref().and_then(|named| Some((named, written.get(named.get_ref())?)));
+            if let Some((named, _)) = network.filter(|(_, network)| breaks(network.get_ref())) {
+                self.mistake(named.span(), "a network that breaks connections needs `publishing = \"post\"`: what is published in band meanwhile is not repeated");
+            }
+        }
         written.iter().map(|(name, conditions)| (name.clone(), *conditions.get_ref())).collect()
     }
 
@@ -322,6 +329,17 @@ impl Reading<'_> {
             );
         }
     }
+}
+
+/// Whether a network ends connections.
+pub(crate) fn breaks(network: &Conditions) -> bool {
+    let ends =
+        |way: &OneWay| way.vanish || way.close_after_bytes.is_some() || way.reset_after_bytes.is_some();
+    network.refuse
+        || network.idle_ms.is_some()
+        || network.cut_every_ms.is_some()
+        || ends(&network.up)
+        || ends(&network.down)
 }
 
 /// Reads a scenario from TOML; `name` is only for error messages.
@@ -433,6 +451,11 @@ mod tests {
         check("", "burst = { events = 5, evry_s = 1 }\n", &["line 10", "evry_s"]);
         check("", "[network.far]\nidle_ms = 1\n", &["line 10", "`idle_ms` is 1"]);
         check("", "[network.far]\ndown = { latency = 1 }\n", &["line 11", "latency"]);
+        check(
+            "",
+            "publishing = \"subscribers\"\nnetwork = \"far\"\n[network.far]\ncut_every_ms = 1000\n",
+            &["line 11", "breaks connections"],
+        );
         let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [3, 2]\npayload = 100\nseconds = 1\n";
         check("", sweep, &["line 13", "rising", "`subscribers` is missing"]);
     }

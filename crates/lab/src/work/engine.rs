@@ -73,6 +73,10 @@ pub(crate) struct Engine<'a> {
     spec: Spec<'a>,
     epoll: OwnedFd,
     subscribers: Vec<Subscriber>,
+    /// The slow ones among them, which come first.
+    slow: usize,
+    /// Those without a connection, or with bytes that the kernel did not take yet.
+    waiting: Vec<usize>,
     publisher: Publisher<'a>,
     shared: Shared<'a>,
     buffer: Vec<u8>,
@@ -85,6 +89,7 @@ pub(crate) struct Engine<'a> {
     cared_ns: u64,
     missed_ticks: u64,
     late_ns_max: u64,
+    settle: Duration,
 }
 
 impl<'a> Engine<'a> {
@@ -114,6 +119,8 @@ impl<'a> Engine<'a> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             subscribers: Vec::new(),
+            slow: 0,
+            waiting: Vec::new(),
             publisher: Publisher::new(spec.publish_at, &spec.target.publish, spec.payload, spec.rooms),
             shared,
             buffer: vec![0; READ_BYTES],
@@ -124,8 +131,16 @@ impl<'a> Engine<'a> {
             cared_ns: 0,
             missed_ticks: 0,
             late_ns_max: 0,
+            settle: SETTLE_MAX,
             spec,
         })
+    }
+
+    /// Waits no longer than this for what is missing.
+    #[cfg(test)]
+    pub(super) fn settle_within(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
     }
 
     /// The whole visit: opens, warms up, measures, and waits for what is still on its way. `at` is called when the window
@@ -156,6 +171,7 @@ impl<'a> Engine<'a> {
             .spec
             .slow
             .map_or(0, |slow| (f64::from(self.spec.subscribers) * slow.percent / 100.0).round() as u32);
+        self.slow = slow as usize;
         let rooms = u64::from(self.spec.rooms);
         for index in 0..self.spec.subscribers {
             let who = Identity {
@@ -201,7 +217,15 @@ impl<'a> Engine<'a> {
         {
             epoll::add(&self.epoll, line, EventData::new_u64(index as u64), EventFlags::IN)?;
         }
+        self.note(index);
         Ok(())
+    }
+
+    /// Remembers a subscriber that has to be looked after.
+    fn note(&mut self, index: usize) {
+        if self.subscribers.get(index).is_some_and(Subscriber::waits) {
+            self.waiting.push(index);
+        }
     }
 
     /// Publishes `events` events as the plan says and waits until everything arrived.
@@ -268,6 +292,7 @@ impl<'a> Engine<'a> {
         if let Some(subscriber) = self.subscribers.get_mut(index) {
             subscriber.send(&frame, now_ns(), &mut self.shared);
         }
+        self.note(index);
     }
 
     /// One turn: reads what is ready, and looks after the publisher, the broken and the slow.
@@ -276,10 +301,11 @@ impl<'a> Engine<'a> {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
         epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&Timespec::default()))?;
-        for event in &ready {
-            if let Some(subscriber) = self.subscribers.get_mut(event.data.u64() as usize) {
+        for index in ready.iter().map(|event| event.data.u64() as usize) {
+            if let Some(subscriber) = self.subscribers.get_mut(index) {
                 subscriber.read(now_ns(), self.numbers, &mut self.buffer, &mut self.shared);
             }
+            self.note(index);
         }
         let mut moved = !ready.is_empty();
         self.ready = ready;
@@ -295,25 +321,36 @@ impl<'a> Engine<'a> {
     }
 
     fn care(&mut self, now: u64) -> Result<bool> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_unstable();
+        waiting.dedup();
         let mut moved = false;
-        for index in 0..self.subscribers.len() {
+        for index in waiting {
             let Some(subscriber) = self.subscribers.get_mut(index) else { continue };
-            if subscriber.line.is_none() {
-                if now >= subscriber.retry_at_ns {
-                    self.reopen(index, now)?;
-                    moved = true;
-                }
-            } else if let Some(rate) = subscriber.who.slow {
-                if now >= subscriber.retry_at_ns {
-                    subscriber.retry_at_ns = now + 1_000_000_000 / SLOW_READS_PER_S;
-                    let most = (u64::from(rate) / SLOW_READS_PER_S).clamp(1, READ_BYTES as u64) as usize;
-                    subscriber.read(now, self.numbers, &mut self.buffer[..most], &mut self.shared);
-                }
-            } else if subscriber.has_to_write() {
+            if subscriber.has_to_write() {
                 subscriber.flush(now, &mut self.shared);
+            } else if subscriber.line.is_none() && now >= subscriber.retry_at_ns {
+                self.reopen(index, now)?;
+                moved = true;
+                continue;
+            }
+            self.note(index);
+        }
+        self.read_slowly(now);
+        Ok(moved)
+    }
+
+    fn read_slowly(&mut self, now: u64) {
+        for index in 0..self.slow {
+            let Some(subscriber) = self.subscribers.get_mut(index) else { continue };
+            let due = subscriber.line.is_some() && now >= subscriber.retry_at_ns;
+            if let Some(rate) = subscriber.who.slow.filter(|_| due) {
+                subscriber.retry_at_ns = now + 1_000_000_000 / SLOW_READS_PER_S;
+                let most = (u64::from(rate) / SLOW_READS_PER_S).clamp(1, READ_BYTES as u64) as usize;
+                subscriber.read(now, self.numbers, &mut self.buffer[..most], &mut self.shared);
+                self.note(index);
             }
         }
-        Ok(moved)
     }
 
     fn is_complete(&self) -> bool {
@@ -328,7 +365,7 @@ impl<'a> Engine<'a> {
 
     /// Waits until everything arrived. Running out of time is no error here: the ledgers tell what is missing.
     fn arrived(&mut self, within: &mut impl FnMut(u64) -> Result<()>) -> Result<()> {
-        let end = now_ns() + nanos(SETTLE_MAX);
+        let end = now_ns() + nanos(self.settle);
         while now_ns() < end && !self.is_complete() {
             within(now_ns())?;
             self.turn()?;

@@ -17,6 +17,8 @@ mod publisher;
 mod subscriber;
 pub mod target;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::engine::{Engine, Moment, Outcome, Spec};
 pub(crate) use self::plan::Plan;

@@ -18,6 +18,9 @@ const BACK_OFF_NS: u64 = 100_000_000;
 const BACK_OFF_NS_MAX: u64 = 5_000_000_000;
 /// Bytes of an unexpected answer that an error shows.
 const SHOWN_BYTES: usize = 200;
+/// Buffer and segments of a slow reader: as small as the kernel allows, and as on Ethernet.
+const SLOW_BUFFER_BYTES: usize = 4096;
+const SLOW_SEGMENT_BYTES: u32 = 1460;
 /// The namespace of tricast's subscribers.
 const NAMESPACE: &str = "default";
 
@@ -161,12 +164,9 @@ impl Subscriber {
         if self.broke.is_some() {
             shared.attempts += 1;
         }
-        let opened = TcpStream::connect(address).and_then(|stream| {
+        let connected = if self.who.slow.is_some() { narrow(address) } else { TcpStream::connect(address) };
+        let opened = connected.and_then(|stream| {
             stream.set_nodelay(true)?;
-            if self.who.slow.is_some() {
-                // Otherwise the kernel would read ahead for it.
-                socket2::SockRef::from(&stream).set_recv_buffer_size(8192)?;
-            }
             stream.set_nonblocking(true)?;
             Ok(stream)
         });
@@ -387,6 +387,11 @@ impl Subscriber {
         !self.out.is_empty() && self.line.is_some()
     }
 
+    /// Whether it has to be looked after: it has no connection, or something to write.
+    pub(super) fn waits(&self) -> bool {
+        self.line.is_none() || !self.out.is_empty()
+    }
+
     pub(super) fn flush(&mut self, now_ns: u64, shared: &mut Shared<'_>) {
         let Some(line) = &mut self.line else { return };
         if self.out.is_empty() {
@@ -403,6 +408,16 @@ impl Subscriber {
             Err(error) => self.broken(now_ns, &error.to_string(), shared),
         }
     }
+}
+
+/// Connects with as little as possible between a slow reader and the server: otherwise the kernels on both sides, which keep
+/// megabytes on loopback, would read ahead for it.
+fn narrow(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_recv_buffer_size(SLOW_BUFFER_BYTES)?;
+    socket.set_tcp_mss(SLOW_SEGMENT_BYTES)?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 /// The id at the start of tricast's events.
