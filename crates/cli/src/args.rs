@@ -310,6 +310,8 @@ pub(crate) enum LabCommand {
     Browser(LabBrowserFlags),
     /// Lose packets between the server and its subscribers, where root and /dev/net/tun are, and write the report.
     Loss(LabFlags),
+    /// Hold the laboratory against a server with known faults; ends with code 1 unless all are reported exactly.
+    SelfTest,
     /// Render the report of a finished run again, or those of several machines side by side.
     Report(LabReportFlags),
     /// Compare a run with an earlier one; a regression ends with code 3.

@@ -2,6 +2,7 @@
 
 mod advise;
 mod compare;
+mod selftest;
 
 pub(crate) use self::compare::Regressed;
 
@@ -39,6 +40,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Proxies(flags) => proxies(flags),
         LabCommand::Browser(flags) => browser(flags),
         LabCommand::Loss(flags) => run(options("loss".to_owned(), &flags)?, flags.lang),
+        LabCommand::SelfTest => selftest::self_test(),
         LabCommand::Report(flags) => report(&flags),
         LabCommand::Compare(flags) => compare::compare(&flags),
         LabCommand::Advise(flags) => advise::advise(&flags),

@@ -24,6 +24,7 @@ pub mod peers;
 pub mod proxies;
 pub mod result;
 pub mod scenario;
+pub mod selftest;
 pub mod summary;
 pub mod tap;
 
@@ -49,7 +50,7 @@ pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, SCRIPTS, run
 use std::ffi::OsString;
 use std::io::Write;
 
-/// Runs a hidden child role of the laboratory: `raw` or `raw-poll`. What it has to say to its parent goes to `out`.
+/// Runs a hidden child role of the laboratory: `raw`, `raw-poll` or `faulty`. What it has to say to its parent goes to `out`.
 ///
 /// # Errors
 /// A role or an argument that it does not know, and whatever stops the role.
@@ -57,6 +58,7 @@ pub fn role(name: &str, arguments: &[OsString], out: &mut dyn Write) -> Result<(
     match name {
         "raw" => run::raw_role(arguments, out),
         "raw-poll" => run::raw_poll_role(arguments, out),
+        "faulty" => selftest::faulty_role(arguments, out),
         other => Err(LabError::Role(format!("`{other}` is not known"))),
     }
 }

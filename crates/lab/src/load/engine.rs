@@ -54,6 +54,7 @@ pub(crate) struct Load {
     missed_ticks: u64,
     late_ns_max: u64,
     ended: bool,
+    settle: Duration,
 }
 
 impl Load {
@@ -77,6 +78,7 @@ impl Load {
             missed_ticks: 0,
             late_ns_max: 0,
             ended: false,
+            settle: SETTLE_MAX,
         })
     }
 
@@ -99,6 +101,11 @@ impl Load {
             self.turn()?;
         }
         Ok(())
+    }
+
+    /// Waits no longer than this for the last events, where some are known not to come.
+    pub(crate) fn settle_within(&mut self, time: Duration) {
+        self.settle = time;
     }
 
     /// One turn: reads every socket that is ready. Whether there was any.
@@ -196,7 +203,7 @@ impl Load {
     /// Waits until everything that was accepted has arrived everywhere. Running out of time is no error here: the
     /// ledgers tell what is missing.
     fn arrived(&mut self) -> Result<()> {
-        let deadline = now_ns() + nanos(SETTLE_MAX);
+        let deadline = now_ns() + nanos(self.settle);
         while now_ns() < deadline && !self.ended && !self.is_complete() {
             self.turn()?;
         }

@@ -29,6 +29,7 @@ pub(crate) use self::sse::SseReader;
 pub(crate) use self::sse::tests::{at_every_split, told};
 pub(crate) use self::subscriber::Kind;
 pub(crate) use self::ws::{Dialect, WsReader, pong, reply, text};
+pub(crate) use self::window::Window;
 
 /// What a reader found in the bytes of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

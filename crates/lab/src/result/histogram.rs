@@ -67,6 +67,11 @@ impl Latency {
         self.0.max()
     }
 
+    /// The number of recorded values above this one, microseconds, within the histogram's resolution.
+    pub fn above(&self, us: u64) -> u64 {
+        self.0.count_between(us.saturating_add(1), LATENCY_US_MAX)
+    }
+
     /// Points of the distribution: quantile reached, value in microseconds, values up to there.
     pub fn steps(&self) -> Vec<(f64, u64, u64)> {
         let steps = self.0.iter_quantiles(5);
