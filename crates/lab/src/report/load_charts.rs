@@ -14,6 +14,9 @@ use crate::summary::{
 const HEIGHT: f64 = 300.0;
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
+/// A transport's latencies from the intended time, and from the actual one.
+type Both = (Transport, Latency, Latency);
+
 /// What a sweep's drawing shows of a point.
 type Pick = fn(&SweepPoint) -> Option<f64>;
 
@@ -68,14 +71,13 @@ impl Charts<'_> {
     }
 
     /// The cell whose p99 from the actual time is furthest below that from the intended one, with both histograms.
-    fn most_hidden(&self) -> Option<(&str, Vec<(Transport, Latency, Latency)>)> {
+    fn most_hidden(&self) -> Option<(&str, Vec<Both>)> {
         let both = |cell: &str| -> Vec<_> {
             let one = |t| Some((t, merged(self.run, cell, t)?, merged_since_sent(self.run, cell, t)?));
             self.transports().filter_map(one).collect()
         };
-        let hidden = |known: &[(Transport, Latency, Latency)]| {
-            let ratio =
-                |(_, i, s): &(Transport, Latency, Latency)| i.at(0.99) as f64 / s.at(0.99).max(1) as f64;
+        let hidden = |known: &[Both]| {
+            let ratio = |(_, i, s): &Both| i.at(0.99) as f64 / s.at(0.99).max(1) as f64;
             known.iter().map(ratio).fold(0.0, f64::max)
         };
         let cells = self.run.scenario.cells.iter().map(|cell| (cell.name.as_str(), both(&cell.name)));
@@ -83,7 +85,7 @@ impl Charts<'_> {
         known.max_by(|a, b| hidden(&a.1).total_cmp(&hidden(&b.1)))
     }
 
-    fn corrected_table(&self, known: &[(Transport, Latency, Latency)]) -> Table {
+    fn corrected_table(&self, known: &[Both]) -> Table {
         let w = self.w;
         let head =
             std::iter::once(w.get("table.transport").to_owned()).chain(QUANTILES.iter().map(|q| {

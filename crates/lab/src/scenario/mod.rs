@@ -24,7 +24,7 @@ use crate::error::{LabError, Result};
 use crate::result::{Transport, Workload};
 
 /// The embedded scenarios by name.
-const EMBEDDED: [(&str, &str); 25] = [
+const EMBEDDED: [(&str, &str); 26] = [
     ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
     ("full", include_str!("../../../../benches/scenarios/full.toml")),
     ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),

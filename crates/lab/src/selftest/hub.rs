@@ -80,8 +80,7 @@ impl Hub {
             "{{\"id\":\"{id}\",\"type\":\"message\",\"time\":\"2026-01-01T00:00:00.000Z\",\"data\":{data}}}"
         );
         let due = Instant::now() + Duration::from_millis(faults.delay_ms);
-        let event =
-            if faults.die_at == number { Due::End } else { Due::Event(due, Arc::new((id, json))) };
+        let event = if faults.die_at == number { Due::End } else { Due::Event(due, Arc::new((id, json))) };
         for queue in state.queues.iter_mut().skip(1) {
             queue.push_back(event.clone());
         }

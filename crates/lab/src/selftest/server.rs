@@ -183,9 +183,7 @@ fn stream_sse(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<()> {
         "{SSE_HEAD}event: sync\nid: {cursor}\ndata: {{\"session\":\"s_{subscriber}\",\"cursor\":\"{cursor}\"}}\n\n"
     );
     stream.write_all(head.as_bytes())?;
-    each(hub, subscriber, |id, json| {
-        stream.write_all(format!("id: {id}\ndata: {json}\n\n").as_bytes())
-    })
+    each(hub, subscriber, |id, json| stream.write_all(format!("id: {id}\ndata: {json}\n\n").as_bytes()))
 }
 
 fn stream_ws(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<()> {

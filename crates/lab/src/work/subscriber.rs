@@ -207,7 +207,7 @@ impl Subscriber {
                 query.extend([format!("after={cursor}"), format!("session={}", self.session)]);
             }
             Resume::LastEventId if !cursor.is_empty() => {
-                headers.push_str(&format!("Last-Event-ID: {cursor}\r\n"))
+                headers.push_str(&format!("Last-Event-ID: {cursor}\r\n"));
             }
             _ => {}
         }
