@@ -144,7 +144,7 @@ impl ServerChild {
         let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
         let mut command = Command::new(program);
         command.args(["serve", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
-        command.arg(format!("store.path={}", toml::Value::from(store.to_string_lossy().as_ref())));
+        command.arg(format!("store.path={}", store.display()));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TRICAST_") {
                 command.env_remove(name);

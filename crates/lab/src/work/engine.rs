@@ -75,6 +75,8 @@ pub(crate) struct Engine<'a> {
     subscribers: Vec<Subscriber>,
     /// The slow ones among them, which come first.
     slow: usize,
+    /// Nothing is published any more, and the slow ones read all that is on its way to them.
+    drains: bool,
     /// Those without a connection, or with bytes that the kernel did not take yet.
     waiting: Vec<usize>,
     publisher: Publisher<'a>,
@@ -120,6 +122,7 @@ impl<'a> Engine<'a> {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             subscribers: Vec::new(),
             slow: 0,
+            drains: false,
             waiting: Vec::new(),
             publisher: Publisher::new(spec.publish_at, &spec.target.publish, spec.payload, spec.rooms),
             shared,
@@ -144,7 +147,8 @@ impl<'a> Engine<'a> {
     }
 
     /// The whole visit: opens, warms up, measures, and waits for what is still on its way. `at` is called when the window
-    /// opens and when it closes, and in each turn of it with the time since it opened.
+    /// opens and when it closes, and in each turn of it with the time since it opened. After it the slow ones read what is left
+    /// for them, so that each event can be asked for: it came, or it was told that it will not.
     pub(crate) fn run(mut self, mut at: impl FnMut(Moment) -> Result<()>) -> Result<Outcome> {
         self.subscribe()?;
         let plan = self.spec.plan;
@@ -162,6 +166,8 @@ impl<'a> Engine<'a> {
         let busy = self.busy_ns - busy;
         self.shared.from_us = None;
         let after = tcp::counts(port);
+        self.drains = true;
+        self.arrived(&mut |_| Ok(()))?;
         let tcp = before.zip(after).map(|(before, after)| tcp::between(before, after));
         self.outcome(busy, tcp)
     }
@@ -345,8 +351,10 @@ impl<'a> Engine<'a> {
             let Some(subscriber) = self.subscribers.get_mut(index) else { continue };
             let due = subscriber.line.is_some() && now >= subscriber.retry_at_ns;
             if let Some(rate) = subscriber.who.slow.filter(|_| due) {
-                subscriber.retry_at_ns = now + 1_000_000_000 / SLOW_READS_PER_S;
-                let most = (u64::from(rate) / SLOW_READS_PER_S).clamp(1, READ_BYTES as u64) as usize;
+                let at_once = (u64::from(rate) / SLOW_READS_PER_S).clamp(1, READ_BYTES as u64) as usize;
+                let (pause, most) =
+                    if self.drains { (0, READ_BYTES) } else { (1_000_000_000 / SLOW_READS_PER_S, at_once) };
+                subscriber.retry_at_ns = now + pause;
                 subscriber.read(now, self.numbers, &mut self.buffer[..most], &mut self.shared);
                 self.note(index);
             }
@@ -359,7 +367,7 @@ impl<'a> Engine<'a> {
             && self
                 .subscribers
                 .iter()
-                .filter(|one| one.who.slow.is_none())
+                .filter(|one| self.drains || one.who.slow.is_none())
                 .all(|one| one.ledger.has(one.due(published)))
     }
 
@@ -400,9 +408,7 @@ impl<'a> Engine<'a> {
         };
         let ordered = self.spec.publishing == Publishing::Post;
         for one in &self.subscribers {
-            // A slow reader may have much on its way: what it was not told yet is no loss.
-            let due = if one.who.slow.is_some() { one.ledger.last() } else { one.due(published) };
-            one.ledger.add_to(&mut account, due, ordered);
+            one.ledger.add_to(&mut account, one.due(published), ordered);
         }
         account
     }
