@@ -4,7 +4,7 @@ PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
 SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers bench-proxies peers proxies budgets report lint doc fuzz soak setup clean
+.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers bench-proxies peers proxies self-test budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,8 +36,11 @@ bench-durable: ## The same load in memory, under async and under sync: about thr
 bench-count: ## Instructions of the hot steps against their budgets, by valgrind (after `make setup`)
 	cargo test --package tricast-benches --test budgets -- --nocapture
 
-bench-full: ## The lab's full scenario: takes its time
-	cargo run --release --package tricast-cli -- lab run --scenario full
+self-test: ## Holds the lab against a server with known faults: one minute
+	cargo run --release --package tricast-cli -- lab self-test
+
+bench-full: ## The lab's full scenario, with real proxies after `make proxies`: about half an hour; ARGS="--resume --live"
+	cargo run --release --package tricast-cli -- lab run --scenario full $(ARGS)
 
 peers: ## Installs other servers under target/peers, for comparison; each of them is optional
 	benches/peers/install.sh

@@ -179,6 +179,9 @@ pub(crate) struct ServeFlags {
     /// Set any setting by its name; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) set: Vec<(String, String)>,
+    /// End at once when the process that started this one ends, so that a laboratory that is killed leaves no server behind.
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Args)]
@@ -331,6 +334,9 @@ pub(crate) enum LabCommand {
     },
 }
 
+/// Stands for the newest run of the scenario.
+pub(crate) const NEWEST: &str = "newest";
+
 #[derive(Debug, Args)]
 pub(crate) struct LabRunFlags {
     /// `quick`, `full`, the name of another scenario of the program, or a scenario file.
@@ -342,6 +348,13 @@ pub(crate) struct LabRunFlags {
     /// Look for other servers here.
     #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
     pub(crate) installed: PathBuf,
+    /// Go on with an earlier run: its folder, or `newest`, the default, for that of this scenario. What it has of the same
+    /// program, machine, seed and cells is taken over, the rest is measured.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = NEWEST)]
+    pub(crate) resume: Option<PathBuf>,
+    /// Serve the report here while it fills; without an address on a free port of this machine.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub(crate) live: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) common: LabFlags,
 }

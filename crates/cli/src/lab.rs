@@ -7,7 +7,7 @@ mod selftest;
 pub(crate) use self::compare::Regressed;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tricast_lab::conditions::{Conditions, ProxyOptions};
@@ -18,7 +18,7 @@ use tricast_lab::{Language, RunOptions};
 
 use crate::args::{
     LabBrowserFlags, LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxiesFlags, LabProxyFlags,
-    LabReportFlags, LanguageFlag, ProxyFlag,
+    LabReportFlags, LanguageFlag, NEWEST, ProxyFlag,
 };
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
@@ -30,6 +30,8 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Run(flags) => {
             let mut options = options(flags.scenario, &flags.common)?;
             options.target = flags.target;
+            options.live = flags.live;
+            options.resume = flags.resume.map(|folder| resumed(folder, &options)).transpose()?;
             options.installed = flags.installed;
             run(options, flags.common.lang)
         }
@@ -48,6 +50,16 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
             Ok(tricast_lab::role(&name, &arguments, &mut std::io::stdout().lock())?)
         }
     }
+}
+
+/// The folder to go on with: the one that was named, or the newest of the scenario.
+fn resumed(named: PathBuf, options: &RunOptions) -> anyhow::Result<PathBuf> {
+    if named != Path::new(NEWEST) {
+        return Ok(named);
+    }
+    let name = tricast_lab::scenario::load(&options.scenario)?.name;
+    let found = tricast_lab::newest(&options.out_root, &name);
+    found.with_context(|| format!("--resume: there is no run of `{name}` in {}", options.out_root.display()))
 }
 
 fn options(scenario: String, flags: &LabFlags) -> anyhow::Result<RunOptions> {

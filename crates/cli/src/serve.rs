@@ -13,6 +13,9 @@ use crate::descriptors;
 
 /// Binds, says where, and serves until it is told to stop.
 pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
+    if flags.with_parent {
+        end_with_parent()?;
+    }
     let mut settings = settings(flags)?;
     log_to_stderr(&settings)?;
     descriptors::raise_limit(&mut settings);
@@ -23,6 +26,14 @@ pub(crate) fn serve(flags: ServeFlags) -> anyhow::Result<()> {
         announce(scheme, server.local_addr())?;
         Ok(server.run().await?)
     })
+}
+
+/// Lets the kernel end this process when its parent ends, where the kernel can.
+fn end_with_parent() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .context("--with-parent")?;
+    Ok(())
 }
 
 /// The one line that a program which starts a server waits for.

@@ -37,6 +37,16 @@ pub enum LabError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A run could not be stored any more, and ended.
+    #[error("{why}; the run ends here, and {} keeps its first {visits} visits: make room, and go on with `--resume {}`", folder.join("run.json").display(), folder.display())]
+    Unsaved {
+        /// What storing it came to.
+        why: String,
+        /// Visits that were stored before.
+        visits: u64,
+        /// The run's folder.
+        folder: PathBuf,
+    },
     /// A page of the report could not be rendered.
     #[error("report: {0}")]
     Render(String),

@@ -117,7 +117,9 @@ impl ServerChild {
         let log_file = File::options().create(true).append(true).open(log);
         let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
         let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]).stderr(log_file);
+        command
+            .args(["serve", "--with-parent", "--listen", "127.0.0.1:0", "--workers", "1"])
+            .stderr(log_file);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TRICAST_") {
                 command.env_remove(name);
@@ -143,7 +145,7 @@ impl ServerChild {
         let log_file = File::options().create(true).append(true).open(log);
         let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
         let mut command = Command::new(program);
-        command.args(["serve", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
+        command.args(["serve", "--with-parent", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
         command.arg(format!("store.path={}", store.display()));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TRICAST_") {

@@ -38,10 +38,14 @@ pub(crate) fn describe(program: &Path, place: Placement, allocator: &str) -> Env
         git_dirty: git(&["status", "--porcelain", "--untracked-files=no"]).map(|text| !text.is_empty()),
         cargo_lock: git(&["hash-object", "Cargo.lock"]),
         command: command(),
-        clock: "CLOCK_MONOTONIC".to_owned(),
+        clock: match line("/sys/devices/system/clocksource/clocksource0/current_clocksource") {
+            Some(source) => format!("CLOCK_MONOTONIC ({source})"),
+            None => "CLOCK_MONOTONIC".to_owned(),
+        },
         server_core: place.server as u32,
         load_core: place.load as u32,
         cpu_source: cpu_source().to_owned(),
+        program: program.to_str().and_then(|path| git(&["hash-object", "--no-filters", path])),
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn report(run: &Run, language: Language) -> String {
     if run.synthetic {
         push(&mut text, format_args!("**{}**\n\n", w.get("synthetic")));
     }
+    if run.partial {
+        push(&mut text, format_args!("**{}**\n\n", w.get("partial")));
+    }
     if run.compares() {
         comparison(run, w, &mut text);
     }

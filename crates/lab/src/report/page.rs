@@ -12,6 +12,7 @@ use super::text::{Language, Words};
 use super::verdict::{Case, Verdict};
 use crate::error::{LabError, Result};
 use crate::result::{Doubt, Environment, Run, Transport};
+use crate::run::{PROGRESS, REFRESH_S};
 use crate::summary::{Checked, Outcome, check};
 
 pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css");
@@ -29,6 +30,8 @@ const METHOD_OF_CROWDS: [&str; 3] = ["histogram", "integrity", "polling"];
 struct Page<'a> {
     w: Words,
     run: &'a Run,
+    /// Whether more is to come, where the page is served while the run is made.
+    live: Option<bool>,
     title: &'static str,
     style: &'a str,
     sentences: Vec<String>,
@@ -70,6 +73,10 @@ impl Page<'_> {
         metric::transport(*transport, self.w)
     }
 
+    fn refresh_s(&self) -> Option<u32> {
+        self.live.filter(|goes_on| *goes_on).map(|_| REFRESH_S)
+    }
+
     fn mark(&self, transport: &Transport) -> &'static str {
         metric::mark(*transport)
     }
@@ -86,6 +93,20 @@ impl Page<'_> {
 
 /// Renders the page.
 pub(super) fn render(run: &Run, peers: Option<PeersSection>, language: Language) -> Result<String> {
+    render_as(run, peers, language, None)
+}
+
+/// Renders the page of a run that is being made, or has just ended. Its progress is put in by whoever serves it.
+pub(crate) fn live_page(run: &Run, language: Language, goes_on: bool) -> Result<String> {
+    render_as(run, None, language, Some(goes_on))
+}
+
+fn render_as(
+    run: &Run,
+    peers: Option<PeersSection>,
+    language: Language,
+    live: Option<bool>,
+) -> Result<String> {
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
@@ -96,6 +117,7 @@ pub(super) fn render(run: &Run, peers: Option<PeersSection>, language: Language)
     let page = Page {
         w,
         run,
+        live,
         title: title(run, w),
         style: STYLE,
         sentences: verdict.sentences(),

@@ -61,11 +61,13 @@ pub enum DoubtKind {
     MemoryFit,
     /// The server program was built without optimisation; value: 1.
     DebugBuild,
+    /// The time of day and the monotonic clock went apart within a visit; value: microseconds.
+    Clock,
 }
 
 impl DoubtKind {
     /// All kinds, for the text table's completeness.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::OneCore,
         Self::LoadBusy,
         Self::Steal,
@@ -79,6 +81,7 @@ impl DoubtKind {
         Self::Partial,
         Self::MemoryFit,
         Self::DebugBuild,
+        Self::Clock,
     ];
 
     /// The name used in text keys.
@@ -97,6 +100,7 @@ impl DoubtKind {
             Self::Partial => "partial",
             Self::MemoryFit => "memory_fit",
             Self::DebugBuild => "debug_build",
+            Self::Clock => "clock",
         }
     }
 }

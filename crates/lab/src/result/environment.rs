@@ -43,6 +43,9 @@ pub struct Environment {
     pub load_core: u32,
     /// Where the server's CPU time is read.
     pub cpu_source: String,
+    /// Git's object hash of the program that was measured, which is also the laboratory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
 }
 
 /// One kernel setting.

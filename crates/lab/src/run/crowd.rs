@@ -47,6 +47,9 @@ impl Bench {
     }
 
     fn visit_scale(&mut self, cell: &ScaleCell, at: u32, repetition: u32) -> Result<()> {
+        if self.takes_scale(cell, at, repetition) {
+            return Ok(());
+        }
         let place = format!("scale {} {at} {}", cell.axis.key(), repetition + 1);
         self.meet(&place, |bench, ground| {
             let visit = crowd::scale(ground, cell, at, &bench.scenario.transports, repetition)?;

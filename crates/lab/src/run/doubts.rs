@@ -1,7 +1,9 @@
 //! What a run doubts: looked for at every visit, and once at the end.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::Bench;
-use crate::machine::{MachineTime, cpu_seconds, descendants, ended_children_seconds, machine_time};
+use crate::machine::{MachineTime, cpu_seconds, descendants, ended_children_seconds, machine_time, now_ns};
 use crate::result::{Doubt, DoubtKind, LatencyVisit, SaturationVisit, raise};
 
 /// The load counts as a possible bottleneck above this share of its core.
@@ -15,6 +17,10 @@ const LATE_US_MAX: u64 = 1000;
 const REPETITIONS_MIN: u32 = 10;
 /// Files beside the sockets that a process has open.
 const FILES_SPARE: u64 = 200;
+/// Two clocks that are read one after the other, on a machine that others use too, may differ by so much.
+const APART_NS_MAX: i128 = 5_000_000;
+/// A clock that is set slowly gains or loses at most one part in 2000.
+const SLEW_SHARE: i128 = 2000;
 
 /// CPU time of the machine, of the laboratory and of the server when a visit began.
 #[derive(Debug)]
@@ -24,6 +30,28 @@ pub(crate) struct Watch(Option<Reading>);
 struct Reading {
     machine: MachineTime,
     ours_s: f64,
+    clocks: Clocks,
+}
+
+/// The time of day and the monotonic clock, read together, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Clocks {
+    day_ns: i128,
+    steady_ns: i128,
+}
+
+impl Clocks {
+    fn now() -> Self {
+        let day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { day_ns: day.as_nanos() as i128, steady_ns: i128::from(now_ns()) }
+    }
+
+    /// By how many microseconds the two went apart since an earlier reading, beyond what setting a clock slowly does.
+    fn apart_us(self, earlier: Self) -> Option<f64> {
+        let steady = self.steady_ns - earlier.steady_ns;
+        let apart = (self.day_ns - earlier.day_ns - steady).abs();
+        (apart > APART_NS_MAX + steady / SLEW_SHARE).then_some(apart as f64 / 1000.0)
+    }
 }
 
 impl Reading {
@@ -35,7 +63,7 @@ impl Reading {
         }
         let alive = pids.into_iter().filter_map(|pid| cpu_seconds(pid).ok()).sum::<f64>();
         let ours = alive + ended_children_seconds().unwrap_or(0.0);
-        Some(Self { machine: machine_time().ok()?, ours_s: ours })
+        Some(Self { machine: machine_time().ok()?, ours_s: ours, clocks: Clocks::now() })
     }
 }
 
@@ -57,6 +85,9 @@ impl Watch {
         }
         if others > OTHERS_MAX {
             raise(doubts, DoubtKind::MachineBusy, place, others * 100.0);
+        }
+        if let Some(us) = after.clocks.apart_us(before.clocks) {
+            raise(doubts, DoubtKind::Clock, place, us);
         }
     }
 }
@@ -128,5 +159,23 @@ impl Bench {
                 .map_or(0, |c| c.crowd.len() + c.scale.len() + c.stalled.len() + c.soak.len());
             self.raise(DoubtKind::Partial, "", (visits + crowds) as f64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_from_one_that_is_set_slowly() {
+        let read = |day_ms: i128, steady_ms: i128| Clocks {
+            day_ns: day_ms * 1_000_000,
+            steady_ns: steady_ms * 1_000_000,
+        };
+        let before = read(0, 0);
+        assert_eq!(read(10_000, 10_000).apart_us(before), None);
+        assert_eq!(read(10_009, 10_000).apart_us(before), None, "half a thousandth may be set slowly");
+        assert_eq!(read(10_100, 10_000).apart_us(before), Some(100_000.0));
+        assert_eq!(read(9_900, 10_000).apart_us(before), Some(100_000.0));
     }
 }

@@ -27,6 +27,9 @@ impl Bench {
             if self.stop.is_asked() {
                 break;
             }
+            if self.takes_memory(transport, repetition) {
+                continue;
+            }
             let server = self.start_server()?;
             let place = format!("memory {} {}", transport.key(), repetition + 1);
             self.watched(&place, server.pid(), |bench| {

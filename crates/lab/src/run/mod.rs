@@ -2,6 +2,8 @@
 
 mod crowd;
 mod doubts;
+mod earlier;
+mod live;
 mod memory;
 mod order;
 mod progress;
@@ -12,21 +14,25 @@ mod surroundings;
 mod visit;
 mod work;
 
+pub(crate) use self::live::{PROGRESS, REFRESH_S};
 pub use self::progress::Progress;
 pub(crate) use self::raw::{measure as measure_raw, role as raw_role};
 pub(crate) use self::raw_poll::role as raw_poll_role;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use self::doubts::Watch;
+use self::earlier::Earlier;
+use self::live::Live;
 pub(crate) use self::progress::Reporter;
 pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
 use crate::peers::INSTALLED;
-use crate::result::{CellRecord, FORMAT, ProxyKind, Run, ScenarioRecord, Transport};
+use crate::result::{CellRecord, FILE, FORMAT, ProxyKind, Run, ScenarioRecord, Transport};
 use crate::scenario::{self, Scenario};
 use crate::work::target::Target;
 
@@ -36,6 +42,8 @@ pub const OUT_ROOT: &str = "target/tricast/runs";
 pub const SCRIPTS: &str = "crates/testkit/page";
 /// The name, beside the runs, that leads to the newest.
 pub const LATEST: &str = "latest";
+/// What is finished is stored this often at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]
@@ -60,6 +68,10 @@ pub struct RunOptions {
     pub scripts: PathBuf,
     /// Another server to load, by the name of an embedded target or the path of a target file.
     pub target: Option<String>,
+    /// The folder of a run to go on with: what it has of the same inputs is not measured again.
+    pub resume: Option<PathBuf>,
+    /// Where the report is served while it fills.
+    pub live: Option<SocketAddr>,
     /// The allocator of that program, for the environment block.
     pub allocator: String,
     /// How progress is shown.
@@ -79,6 +91,8 @@ impl RunOptions {
             crowd_at_most: None,
             server_program,
             target: None,
+            resume: None,
+            live: None,
             installed: PathBuf::from(INSTALLED),
             proxies: Vec::new(),
             scripts: PathBuf::from(SCRIPTS),
@@ -108,14 +122,25 @@ struct Bench {
     run: Run,
     reporter: Reporter,
     stop: Stop,
+    earlier: Option<Earlier>,
+    live: Option<Live>,
+    saved: Saved,
+}
+
+/// What of a run is stored while it goes on.
+#[derive(Debug, Clone, Copy)]
+struct Saved {
+    at: Instant,
+    visits: u64,
 }
 
 /// Runs a scenario. It blocks its thread, which it pins to the load's core, for as long as the scenario takes; ^C ends
 /// it early, with what is finished kept and marked as partial.
 ///
 /// # Errors
-/// A scenario with mistakes, a folder that cannot be written, a server that does not start. A server that fails later
-/// makes visits void instead.
+/// A scenario with mistakes, a folder that cannot be written, an earlier run of other inputs, a server that does not
+/// start. A server that fails later makes visits void instead. What was finished is stored every few seconds, so that it
+/// is there whatever ends the run.
 pub fn run(options: RunOptions) -> Result<RunDir> {
     let mut scenario = scenario::load(&options.scenario)?;
     options.crowd_time.into_iter().for_each(|time| scenario.crowd.last(time));
@@ -129,9 +154,17 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
     let mut run = empty_run(&options, &scenario, place);
     run.omitted = omitted;
     run.target = target.as_ref().map(|target| target.record(String::new()));
+    let earlier = match &options.resume {
+        Some(folder) => Some(Earlier::open(folder, &run, &scenario)?),
+        None => None,
+    };
     let folder = options.out_root.join(&run.id);
     fs::create_dir_all(&folder).map_err(LabError::io(format!("create {}", folder.display())))?;
+    let live = options.live.map(|address| Live::listen(address, &folder)).transpose()?;
     let mut bench = Bench {
+        earlier,
+        live,
+        saved: Saved { at: Instant::now(), visits: 0 },
         reporter: Reporter::new(options.progress, options.quiet, steps(&scenario)),
         stop: Stop::listen()?,
         options,
@@ -143,6 +176,8 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
     };
     place.pin_load()?;
     bench.doubt_the_place();
+    bench.begin_with_earlier()?;
+    bench.show_first()?;
     bench.visit_all()?;
     bench.finish()
 }
@@ -240,15 +275,59 @@ impl Bench {
         Ok(())
     }
 
+    /// Says where the page is, and shows what there is already.
+    fn show_first(&mut self) -> Result<()> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        live.renew(&self.run)?;
+        self.reporter.say(&format!("live at {}", live.url()));
+        Ok(())
+    }
+
+    /// Tells those who look what is being made.
+    fn show(&self, place: &str) {
+        self.live.iter().for_each(|live| live.tell(self.reporter.extent(), place));
+    }
+
+    /// Stores what is finished, every few seconds: whatever ends the run, it is kept and can be gone on with.
+    fn save(&mut self) -> Result<()> {
+        if self.saved.at.elapsed() < SAVE_EVERY { Ok(()) } else { self.save_now() }
+    }
+
+    fn save_now(&mut self) -> Result<()> {
+        self.run.finished = utc_now();
+        self.run.partial = true;
+        self.write()?;
+        self.saved = Saved { at: Instant::now(), visits: self.reporter.extent().0 };
+        self.live.as_mut().map_or(Ok(()), |live| live.renew(&self.run))
+    }
+
+    fn write(&self) -> Result<()> {
+        self.run.write(&self.folder).map_err(|error| match self.saved.visits {
+            0 => error,
+            visits => LabError::Unsaved { why: error.to_string(), visits, folder: self.folder.clone() },
+        })
+    }
+
     fn finish(mut self) -> Result<RunDir> {
         self.run.finished = utc_now();
         self.run.partial = self.stop.is_asked();
         self.doubt_the_whole();
         self.reporter.finish();
-        self.run.write(&self.folder)?;
+        self.write()?;
+        self.live.take().map_or(Ok(()), |live| live.end(&self.run))?;
         point_latest(&self.options.out_root, &self.run.id)?;
         Ok(RunDir { path: self.folder, run: self.run })
     }
+}
+
+/// The newest run of a scenario among those in a folder, whether it came to its end or not; by the name of its folder,
+/// which begins with the time.
+pub fn newest(out_root: &Path, scenario: &str) -> Option<PathBuf> {
+    let is_it = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.split_once('-').is_some_and(|(_, of)| of == scenario) && path.join(FILE).exists()
+    };
+    fs::read_dir(out_root).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_it).max()
 }
 
 /// Lets `latest` lead to a run, by a link that is put in place at once.

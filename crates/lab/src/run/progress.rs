@@ -40,6 +40,15 @@ impl Reporter {
         Self { lines: !wants_bar && !quiet, bar, done: 0, steps }
     }
 
+    /// Says something beside the progress.
+    pub(super) fn say(&self, what: &str) {
+        // Progress that cannot be shown is no reason to stop measuring.
+        match &self.bar {
+            Some(bar) => bar.println(what),
+            None => drop(writeln!(stderr(), "{what}")),
+        }
+    }
+
     /// There will be more visits than was thought.
     pub(super) fn expect_more(&mut self, steps: u64) {
         self.steps += steps;
@@ -65,6 +74,16 @@ impl Reporter {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
+    }
+
+    /// A visit is not made, since an earlier run has it.
+    pub(super) fn skip(&mut self) {
+        self.end();
+    }
+
+    /// Visits that are over, and those of the whole run.
+    pub(super) fn extent(&self) -> (u64, u64) {
+        (self.done, self.steps)
     }
 
     /// The run is over.

@@ -42,6 +42,9 @@ impl Bench {
     pub(super) fn visit_raw(&mut self, order: &[Transport], repetition: u32) -> Result<()> {
         for transport in order.iter().copied().filter(|transport| sends(*transport)) {
             for cell in self.scenario.saturations.clone() {
+                if self.takes_raw(&cell, transport, repetition) {
+                    continue;
+                }
                 let place = format!("raw {} {} {}", cell.in_flight, transport.key(), repetition + 1);
                 self.watched(&place, std::process::id(), |bench| {
                     let visit = bench.raw_visit(&cell, transport, repetition);

@@ -8,6 +8,11 @@ use crate::{factors, packets, proxies};
 
 /// What is measured here starts and ends its own programs; their time is that of children.
 const NO_PROCESS: u32 = 0;
+/// The parts, by their names in a scenario.
+const PROXIES: &str = "proxies";
+const FACTORS: &str = "factors";
+const BROWSER: &str = "browser";
+const LOSS: &str = "loss";
 
 /// Visits, for the progress bar.
 pub(super) fn steps(surroundings: &Surroundings, transports: &[Transport]) -> u64 {
@@ -63,6 +68,10 @@ impl Bench {
 
     fn visit_links(&mut self) -> Result<()> {
         let Some(extent) = self.scenario.surroundings.loss.clone() else { return Ok(()) };
+        let steps = packets::steps(&extent, &self.scenario.transports);
+        if self.takes_part(LOSS, steps, |a, b| a.loss == b.loss, |run| &mut run.loss) {
+            return Ok(());
+        }
         let stop = self.stop.clone();
         let asked = || stop.is_asked();
         let ground = packets::Ground {
@@ -77,11 +86,18 @@ impl Bench {
         let results = packets::measure(&ground, &extent, transports, &mut |what| shown.begin(what));
         shown.end();
         self.run.loss = Some(results?);
-        Ok(())
+        self.note_the_break(LOSS);
+        self.save_now()
     }
 
     fn visit_factors(&mut self) -> Result<()> {
         let surroundings = self.scenario.surroundings.clone();
+        let asked_factors = surroundings.factors.clone().filter(|extent| {
+            let steps = factors::steps(extent, &self.scenario.transports);
+            !self.takes_part(FACTORS, steps, |a, b| a.factors == b.factors, |run| &mut run.factors)
+        });
+        let asked_browser = surroundings.browser
+            && !self.takes_part(BROWSER, 1, |a, b| a.browser == b.browser, |run| &mut run.browser);
         let stop = self.stop.clone();
         let asked = || stop.is_asked();
         let ground = factors::Ground {
@@ -93,20 +109,29 @@ impl Bench {
         };
         let mut shown = Shown::new(&mut self.reporter);
         let transports = &self.scenario.transports;
-        if let Some(extent) = &surroundings.factors {
+        if let Some(extent) = &asked_factors {
             self.run.factors =
                 Some(factors::measure(&ground, extent, transports, &mut |what| shown.begin(what))?);
         }
-        if surroundings.browser && !asked() {
+        if asked_browser && !asked() {
             shown.begin("a browser's streams");
             self.run.browser = Some(factors::browser(&ground, &self.options.scripts));
         }
         shown.end();
-        Ok(())
+        if asked_factors.is_some() {
+            self.note_the_break(FACTORS);
+        }
+        self.save_now()
     }
 
     fn visit_proxies(&mut self) -> Result<()> {
         let Some(mut plan) = self.scenario.surroundings.proxies.clone() else { return Ok(()) };
+        let steps = proxies::steps(&plan);
+        if self.options.proxies.is_empty()
+            && self.takes_part(PROXIES, steps, |a, b| a.proxies == b.proxies, |run| &mut run.proxies)
+        {
+            return Ok(());
+        }
         let asked = &self.options.proxies;
         plan.proxies.retain(|proxy: &ProxyKind| asked.is_empty() || asked.contains(proxy));
         let stop = self.stop.clone();
@@ -123,7 +148,8 @@ impl Bench {
             proxies::measure(&ground, &plan, &self.scenario.transports, &mut |what| shown.begin(what));
         shown.end();
         self.run.proxies = Some(results?);
-        Ok(())
+        self.note_the_break(PROXIES);
+        self.save_now()
     }
 }
 

@@ -35,9 +35,18 @@ impl Bench {
         ServerChild::start(&self.options.server_program, self.place, &self.folder.join(SERVER_LOG))
     }
 
+    /// A server that was started before, or a new one.
+    fn at_hand<'a>(&self, server: &'a mut Option<ServerChild>) -> Result<&'a ServerChild> {
+        match server {
+            Some(server) => Ok(server),
+            none => Ok(none.insert(self.start_server()?)),
+        }
+    }
+
     /// All cells of one transport, once.
     pub(super) fn visit_feed(&mut self, transport: Transport, repetition: u32, half: u32) -> Result<()> {
-        let server = if self.target.is_none() { Some(self.start_server()?) } else { None };
+        // Started for the first cell that needs it.
+        let mut server = None;
         for cell in self.scenario.cells.clone() {
             if cell
                 .workload
@@ -47,10 +56,14 @@ impl Bench {
             {
                 continue;
             }
-            let Some(server) = server.as_ref().filter(|_| work::is_plain(&cell)) else {
+            if self.takes_latency(&cell, transport, repetition, half) {
+                continue;
+            }
+            if self.target.is_some() || !work::is_plain(&cell) {
                 self.visit_work(&cell, transport, repetition, half)?;
                 continue;
-            };
+            }
+            let server = self.at_hand(&mut server)?;
             let place = format!("{} {} {}/{}", cell.name, transport.key(), repetition + 1, half + 1);
             self.watched(&place, server.pid(), |bench| {
                 let visit = LatencyVisit::empty(&cell, transport, repetition, half);
@@ -60,13 +73,16 @@ impl Bench {
                 Ok(())
             })?;
         }
-        let Some(server) = server else { return Ok(()) };
         for cell in self.scenario.saturations.clone() {
+            if self.takes_saturation(&cell, transport, repetition, half) {
+                continue;
+            }
+            let server = self.at_hand(&mut server)?;
             let place =
                 format!("in flight {} {} {}/{}", cell.in_flight, transport.key(), repetition + 1, half + 1);
             self.watched(&place, server.pid(), |bench| {
                 let visit = SaturationVisit::empty(&cell, transport, repetition, half);
-                let (visit, pass) = saturation(&server, &cell, visit);
+                let (visit, pass) = saturation(server, &cell, visit);
                 bench.keep_pass(transport, cell.in_flight, &pass)?;
                 bench.doubt_saturation(&place, &visit);
                 bench.run.saturation.push(visit);
@@ -87,11 +103,12 @@ impl Bench {
             return Ok(());
         }
         self.reporter.begin(place);
+        self.show(place);
         let watch = Watch::start(server);
         visit(self)?;
         watch.end(server, place, &mut self.run.doubts);
         self.reporter.end();
-        Ok(())
+        self.save()
     }
 
     /// Keeps the bytes of a pass for the raw loop, the first time that they are seen.

@@ -34,8 +34,8 @@ const NAMESPACE: &str = "lab-selftest";
 const PAYLOAD_BYTES: u32 = 100;
 /// A case is made again at most so often, where the load itself missed ticks that no fault explains.
 const TRIES_MAX: u32 = 3;
-/// The band where nothing was measured yet, microseconds.
-const BAND_US_MIN: u64 = 50;
+/// A wider band would hide the injected delay, microseconds.
+const BAND_US_MAX: u64 = 10_000;
 
 /// What a self-test needs to know.
 #[derive(Debug, Clone)]
@@ -70,12 +70,11 @@ pub fn self_test(options: &SelfTestOptions, mut told: impl FnMut(&Finding)) -> R
     place.pin_load()?;
     let mut findings = Vec::new();
     for transport in Transport::ALL {
-        let mut band_us = BAND_US_MIN;
+        // The honest server comes first, and what it shows is the band for the others.
+        let mut band_us = None;
         for case in case::all(Shape::WHOLE) {
             let (finding, band) = one(options, place, &case, transport, band_us)?;
-            if case.is_honest() {
-                band_us = band.max(BAND_US_MIN);
-            }
+            band_us.get_or_insert(band);
             told(&finding);
             findings.push(finding);
         }
@@ -89,17 +88,23 @@ fn one(
     place: Placement,
     case: &Case,
     transport: Transport,
-    band_us: u64,
+    band_us: Option<u64>,
 ) -> Result<(Finding, u64)> {
     let mut tries = 0;
     loop {
         let server = start(&options.program, place, case, &options.log)?;
         let observed = observe(server.address, case, transport)?;
         tries += 1;
-        let disturbed = observed.integrity.missed_ticks > 0 && !case.holds_the_publisher();
-        if !disturbed || tries == TRIES_MAX {
-            let band = observed.window.latency.at(0.999);
-            return Ok((judge::finding(case, transport, &observed, Some(band_us)), band));
+        let band = band_us.unwrap_or_else(|| observed.window.latency.at(0.999));
+        let late = observed.integrity.missed_ticks > 0 && !case.holds_the_publisher();
+        if (!late && band <= BAND_US_MAX) || tries == TRIES_MAX {
+            let mut finding = judge::finding(case, transport, &observed, Some(band));
+            if band_us.is_none() && band > BAND_US_MAX {
+                finding.wrong.push(format!(
+                    "the band is {band} µs wide, where {BAND_US_MAX} would tell: the machine is too busy"
+                ));
+            }
+            return Ok((finding, band));
         }
     }
 }
