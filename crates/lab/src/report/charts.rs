@@ -1,7 +1,7 @@
 //! The charts of the report, each with a caption and the same figures as a table.
 
 use super::metric::{self, mark, shape};
-use super::scorecard::cell_in_words;
+use super::scorecard::named_cell;
 use super::svg::{Bar, Drawing, Group, Scale, Stack, bars, stacks};
 use super::text::Words;
 use crate::result::{Bytes, LatencyVisit, Run, Transport};
@@ -35,6 +35,12 @@ pub(super) struct Table {
 
 /// A value on an axis: as few digits as it needs, since axis values are round.
 pub(super) fn tick(value: f64, w: Words) -> String {
+    // Long numbers would run into the axis' name.
+    for (unit, sign) in [(1e6, "M"), (1e3, "k")] {
+        if value >= 10.0 * unit || (unit > 1e5 && value >= unit) {
+            return format!("{}\u{202f}{sign}", tick(value / unit, w));
+        }
+    }
     let digits = (0..4).find(|digits| {
         let scaled = value * 10_f64.powi(*digits);
         (scaled - scaled.round()).abs() < 1e-6
@@ -107,7 +113,7 @@ impl Charts<'_> {
                 );
             }
         }
-        let title = cell_in_words(self.run, cell, self.w);
+        let title = named_cell(self.run, cell, self.w);
         let mut head = vec![self.w.get("axis.percentile").to_owned()];
         head.extend(known.iter().map(|(t, _)| format!("{} ({})", self.name(*t), self.w.get("unit.ms"))));
         let row = |q: &f64| {

@@ -3,7 +3,7 @@
 use super::charts::{Chart, Charts, Table, tick};
 use super::metric::{self, mark, shape};
 use super::resilience::ecdf;
-use super::scorecard::cell_in_words;
+use super::scorecard::named_cell;
 use super::svg::{Drawing, Scale, Stack, stacks};
 use crate::result::{Latency, SweepAxis, Transport};
 use crate::scenario::Metric;
@@ -35,7 +35,7 @@ impl Charts<'_> {
         let cell = first_cell(self.run);
         let known = self.transports().filter_map(|t| Some((t, merged(self.run, cell, t)?)));
         let title = self.w.get("chart.ecdf.title");
-        let caption = format!("{} {}.", self.w.get("chart.ecdf"), cell_in_words(self.run, cell, self.w));
+        let caption = format!("{} {}.", self.w.get("chart.ecdf"), named_cell(self.run, cell, self.w));
         ecdf(&known.collect::<Vec<_>>(), title, &caption, self.w.get("axis.latency_ms"), self.w)
     }
 
@@ -60,7 +60,7 @@ impl Charts<'_> {
             drawing.line(&format!("sent {}", transport.key()), &at(sent));
         }
         let title = self.w.get("chart.corrected.title").to_owned();
-        let caption = format!("{} {}.", self.w.get("chart.corrected"), cell_in_words(self.run, cell, self.w));
+        let caption = format!("{} {}.", self.w.get("chart.corrected"), named_cell(self.run, cell, self.w));
         Some(Chart {
             svg: drawing.finish(&title, &caption),
             title,
@@ -81,8 +81,11 @@ impl Charts<'_> {
             known.iter().map(ratio).fold(0.0, f64::max)
         };
         let cells = self.run.scenario.cells.iter().map(|cell| (cell.name.as_str(), both(&cell.name)));
-        let known = cells.filter(|(_, known)| !known.is_empty());
-        known.max_by(|a, b| hidden(&a.1).total_cmp(&hidden(&b.1)))
+        let known: Vec<_> = cells.filter(|(_, known)| !known.is_empty()).collect();
+        // A cell that only one transport bore compares nothing.
+        let most = known.iter().map(|(_, known)| known.len()).max()?;
+        let whole = known.into_iter().filter(|(_, known)| known.len() == most);
+        whole.max_by(|a, b| hidden(&a.1).total_cmp(&hidden(&b.1)))
     }
 
     fn corrected_table(&self, known: &[Both]) -> Table {
@@ -229,7 +232,7 @@ impl Charts<'_> {
         };
         let heads = ["table.transport", "table.server", "table.client"];
         let title = w.get("chart.sides.title").to_owned();
-        let caption = format!("{} {}.", w.get("chart.sides"), cell_in_words(self.run, cell, w));
+        let caption = format!("{} {}.", w.get("chart.sides"), named_cell(self.run, cell, w));
         (!known.is_empty()).then(|| Chart {
             svg: stacks(&drawn, &title, &caption),
             title,

@@ -13,6 +13,7 @@ use super::verdict::{Case, Verdict};
 use crate::error::{LabError, Result};
 use crate::result::{Doubt, Environment, Run, Transport};
 use crate::run::{PROGRESS, REFRESH_S};
+use crate::scenario::Assertion;
 use crate::summary::{Checked, Outcome, check};
 
 pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css");
@@ -20,6 +21,8 @@ pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css")
 /// Limits of the method, each a text key; what was not measured is as much part of the result as what was.
 const LIMITS: [&str; 10] =
     ["loopback", "tls", "deflate", "http2", "wan", "browser", "tcpip", "resilience", "kernel", "peers"];
+/// Charts of percentiles that are shown at once; the others unfold.
+const PERCENTILES_SHOWN: usize = 4;
 const METHOD: [&str; 9] =
     ["one_source", "open_loop", "histogram", "integrity", "order", "noise", "polling", "raw", "memory"];
 /// Those that hold for crowds as well.
@@ -39,6 +42,8 @@ struct Page<'a> {
     transports: Vec<Transport>,
     rows: Vec<Row>,
     percentiles: Vec<Chart>,
+    /// Those of the workloads beyond the first cells, folded away.
+    folded: Vec<Chart>,
     more_latency: Vec<Chart>,
     throughput: Vec<Chart>,
     cpu: Vec<Chart>,
@@ -110,6 +115,7 @@ fn render_as(
     let w = Words(language);
     let charts = Charts { run, w };
     let verdict = Verdict { run, w };
+    let mut percentiles = charts.percentiles();
     let bytes = charts.bytes();
     let tcp = bytes.as_ref().is_some_and(|chart| chart.svg.contains("tcp_ip"));
     let tcp = tcp.then_some("tcp_ip");
@@ -124,7 +130,8 @@ fn render_as(
         cases: verdict.cases(),
         transports: run.scenario.transports.clone(),
         rows: rows(run, w),
-        percentiles: charts.percentiles(),
+        folded: percentiles.split_off(percentiles.len().min(PERCENTILES_SHOWN)),
+        percentiles,
         more_latency: charts
             .shares()
             .into_iter()
@@ -170,6 +177,7 @@ pub(super) fn limits(run: &Run, beside_others: bool, w: Words) -> Vec<String> {
         "tls" | "http2" => run.factors.as_ref().is_some_and(|f| !f.visits.is_empty()),
         "browser" => run.browser.as_ref().is_some_and(|b| !b.tries.is_empty()),
         "tcpip" => visits().any(|v| v.tcp.is_some()),
+        "wan" => run.loss.as_ref().is_some_and(|l| !l.visits.is_empty()),
         "resilience" => visits().any(|v| v.recovery.is_some()),
         "peers" => beside_others,
         _ => false,
@@ -222,14 +230,21 @@ fn claim(checked: &Checked, w: Words) -> Claim {
     let bound = metric::printed(metric, bound, w);
     Claim {
         text: format!(
-            "{} · {} {sign} {bound}",
+            "{} · {}{} {sign} {bound}",
             metric::transport(checked.transport, w),
-            metric::name(metric, w)
+            metric::name(metric, w),
+            where_claimed(assertion)
         ),
         value: checked.value.map_or("–".to_owned(), |value| metric::printed(metric, value, w)),
         outcome,
         word: w.get(&format!("outcome.{outcome}")).to_owned(),
     }
+}
+
+/// The cell or the flight of an assertion that names one, in brackets.
+fn where_claimed(assertion: &Assertion) -> String {
+    let flight = || assertion.in_flight.map(|in_flight| in_flight.to_string());
+    assertion.cell.clone().or_else(flight).map_or_else(String::new, |place| format!(" ({place})"))
 }
 
 /// The doubts in words.

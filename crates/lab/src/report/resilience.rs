@@ -44,11 +44,7 @@ pub(super) fn section(run: &Run, w: Words) -> Option<Section> {
 /// Whether a cell breaks connections, or holds them up.
 pub(super) fn is_disturbed(run: &Run, cell: &CellRecord) -> bool {
     let load = &cell.workload;
-    let recorded = || {
-        run.latency
-            .iter()
-            .any(|v| v.cell == cell.name && (v.recovery.is_some() || v.silence_us_max.is_some()))
-    };
+    let recorded = || run.latency.iter().any(|v| v.cell == cell.name && v.recovery.is_some());
     load.sweep.is_none()
         && (load.deploy.is_some() || load.slow.is_some() || load.network.is_some() || recorded())
 }

@@ -113,13 +113,19 @@ fn place(run: &Run, subject: Subject<'_>, w: Words) -> String {
         | Metric::ReconnectP99Us
         | Metric::CatchUpP99Us
         | Metric::ToldLost
-        | Metric::SilenceUs => cell_in_words(run, subject.cell, w),
+        | Metric::SilenceUs => named_cell(run, subject.cell, w),
         Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
             w.fill("place.flight", &[("k", &subject.in_flight.to_string())])
         }
         Metric::KibPerConnection => w.get("place.idle").to_owned(),
         Metric::Lost | Metric::Duplicated => w.get("place.all").to_owned(),
     }
+}
+
+/// A cell's name, and what it asks for.
+pub(super) fn named_cell(run: &Run, name: &str, w: Words) -> String {
+    let words = cell_in_words(run, name, w);
+    if words == name { words } else { format!("{name} · {words}") }
 }
 
 /// What a cell asks for: rate, subscribers, payload, and what goes beyond.

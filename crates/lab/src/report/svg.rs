@@ -10,7 +10,7 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 /// Width of a character of a tick's name, about.
-const CHARACTER: f64 = 7.0;
+const CHARACTER: f64 = 8.0;
 
 /// How values become places on an axis.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,11 @@
 use super::metric;
 use super::scorecard::cell_in_words;
 use super::text::Words;
-use crate::result::{Run, Transport};
+use crate::result::{CellRecord, Publishing, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Comparison, Ranking, Subject, compare, figure, first_cell, flights, raw_cpu_us};
+use crate::summary::{
+    Comparison, Ranking, Subject, account, compare, figure, first_cell, flights, raw_cpu_us, recovery,
+};
 
 /// Below this nobody notices a difference, microseconds.
 const UNNOTICED_US: f64 = 10_000.0;
@@ -114,7 +116,7 @@ impl Verdict<'_> {
             self.chat(),
             self.idle(),
             self.rare(),
-            self.fixed("buffering", &[Transport::Poll], "cpu", Metric::CpuUsPerDelivery),
+            self.buffering(),
             self.servers(),
         ]
     }
@@ -164,10 +166,46 @@ impl Verdict<'_> {
         (value(one) - value(other)).abs() < UNNOTICED_US
     }
 
+    /// The first cell with something in its workload.
+    fn cell_with(&self, has: impl Fn(&CellRecord) -> bool) -> Option<&CellRecord> {
+        self.run.scenario.cells.iter().find(|cell| has(cell))
+    }
+
+    /// The p99 of all three in a cell, in a sentence.
+    fn three_in(&self, key: &str, cell: &str, more: &[(&str, &str)]) -> String {
+        let subject = Subject { cell, ..self.subject(Metric::P99Us) };
+        let told = |transport| {
+            figure(self.run, subject, transport)
+                .map_or("–".to_owned(), |f| metric::printed(subject.metric, f.value, self.w))
+        };
+        let [poll, sse, websocket] = Transport::ALL.map(told);
+        let mut values =
+            vec![("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
+        values.extend_from_slice(more);
+        self.w.fill(key, &values)
+    }
+
+    /// By the cell behind a network that holds answers back, where there is one.
+    fn buffering(&self) -> Case {
+        let networks = self.run.networks();
+        let held = |cell: &CellRecord| networks.get(cell.workload.network.as_ref()?)?.down.hold;
+        let Some(cell) = self.cell_with(|cell| held(cell).is_some()) else {
+            return self.fixed("buffering", &[Transport::Poll], "cpu", Metric::CpuUsPerDelivery);
+        };
+        let ms = held(cell).map_or(0, |hold| hold.ms).to_string();
+        let because = self.three_in("case.buffering.measured", &cell.name, &[("held", &ms)]);
+        let subject = Subject { cell: &cell.name, ..self.subject(Metric::P99Us) };
+        self.leading("buffering", "resilience", subject, because)
+    }
+
     fn chat(&self) -> Case {
         let up = self.per(Transport::Poll, |bytes, _| bytes.up as f64);
         let up =
             up.map_or("–".to_owned(), |bytes| metric::printed(Metric::BytesPerDelivery, bytes, self.w));
+        if let Some(cell) = self.cell_with(|cell| cell.workload.publishing == Publishing::Subscribers) {
+            let because = self.three_in("case.chat.measured", &cell.name, &[("up", &up)]);
+            return self.case("chat", &[Transport::Websocket], "workloads", because);
+        }
         let because = self.w.fill("case.chat.because", &[("up", &up)]);
         self.case("chat", &[Transport::Websocket], "bytes", because)
     }
@@ -205,8 +243,24 @@ impl Verdict<'_> {
         };
         let [poll, sse, websocket] = Transport::ALL.map(gib);
         let values = [("poll", poll.as_str()), ("sse", sse.as_str()), ("websocket", websocket.as_str())];
-        let because = self.w.fill("case.idle.because", &values);
+        let mut because = self.w.fill("case.idle.because", &values);
+        if let Some(cell) = self.caught_up() {
+            because.push(' ');
+            because.push_str(&self.three_in("case.idle.mobile", &cell.name, &[]));
+        }
         self.leading("idle", "memory", self.subject(Metric::KibPerConnection), because)
+    }
+
+    /// The first cell behind a network that cuts, if no event was missed in it for good.
+    fn caught_up(&self) -> Option<&CellRecord> {
+        let networks = self.run.networks();
+        let cuts = |cell: &CellRecord| Some(networks.get(cell.workload.network.as_ref()?)?.cut_every_ms? > 0);
+        let cell = self.cell_with(|cell| cuts(cell) == Some(true))?;
+        let none = |transport: &Transport| {
+            recovery(self.run, &cell.name, *transport).is_some_and(|figure| figure.told_lost == 0)
+                && account(self.run, &cell.name, *transport).lost == 0
+        };
+        self.run.scenario.transports.iter().all(none).then_some(cell)
     }
 
     /// An idle minute costs a poll its empty answers; a stream its beats, which are not measured apart.

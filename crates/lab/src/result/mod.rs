@@ -38,12 +38,14 @@ pub use self::visits::{
 };
 pub use self::workload::{Burst, Deploy, Publishing, SlowReaders, Sweep, SweepAxis, Workload};
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::Conditions;
 use crate::error::{LabError, Result};
 use crate::scenario::Assertion;
 
@@ -186,6 +188,12 @@ impl Run {
         !self.scenario.cells.is_empty() || !self.saturation.is_empty()
     }
 
+    /// The networks that the scenario's cells name; empty where its text cannot be read by this version.
+    pub(crate) fn networks(&self) -> BTreeMap<String, Conditions> {
+        let scenario = crate::scenario::parse(&self.scenario.name, &self.scenario.text);
+        scenario.map(|scenario| scenario.networks).unwrap_or_default()
+    }
+
     /// Reads a stored result: the folder of a run, or its `run.json`.
     ///
     /// # Errors
@@ -207,7 +215,7 @@ impl Run {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let file = folder.join(FILE);
         let half = folder.join("run.json.part");
-        let text = serde_json::to_string_pretty(self).map_err(|e| LabError::result(&file, &e))?;
+        let text = serde_json::to_string(self).map_err(|e| LabError::result(&file, &e))?;
         fs::write(&half, text)
             .and_then(|()| fs::rename(&half, &file))
             .map_err(|e| LabError::result(&file, &e))

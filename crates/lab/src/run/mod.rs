@@ -5,6 +5,7 @@ mod doubts;
 mod earlier;
 mod live;
 mod memory;
+mod micro;
 mod order;
 mod progress;
 mod raw;
@@ -312,6 +313,9 @@ impl Bench {
         self.run.finished = utc_now();
         self.run.partial = self.stop.is_asked();
         self.doubt_the_whole();
+        if self.run.compares() {
+            self.run.micro = micro::estimates(Path::new(micro::CRITERION));
+        }
         self.reporter.finish();
         self.write()?;
         self.live.take().map_or(Ok(()), |live| live.end(&self.run))?;

@@ -167,7 +167,7 @@ fn first_poll(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<usize> {
 /// Answers a poll once there is something; whether the connection goes on.
 fn answer_poll(stream: &mut TcpStream, hub: &Hub, subscriber: usize) -> std::io::Result<bool> {
     let due = hub.next(subscriber);
-    let events: Vec<_> = due.iter().filter_map(Due::event).collect();
+    let events: Vec<_> = due.iter().map_while(Due::event).collect();
     let goes_on = events.len() == due.len() && !due.is_empty();
     if let Some((cursor, _)) = events.last() {
         let all: Vec<_> = events.iter().map(|(_, json)| json.as_str()).collect();

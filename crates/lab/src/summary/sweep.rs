@@ -25,6 +25,8 @@ pub struct SweepFigure {
 pub struct SweepPoint {
     /// How far the axis has grown.
     pub at: f64,
+    /// Events a second.
+    pub rate: f64,
     /// Deliveries a second that were asked for.
     pub offered: f64,
     /// Deliveries a second that were made; `None` where every visit is void.
@@ -36,13 +38,19 @@ pub struct SweepPoint {
 }
 
 impl SweepFigure {
-    /// The last step that a transport bears: p99 is under five times that of its lowest load, nearly everything that
-    /// was asked for is delivered, and nothing is void up to there. `None` where it bears every step, or none.
+    /// The last step that a transport bears: nearly everything that was asked for is delivered, nothing is void up to
+    /// there, and p99 has not left what it was. Over a growing rate that is five times that of the lowest load; where an
+    /// event takes longer by its nature, since it goes to more or is longer, it is the interval between two events.
+    /// `None` where it bears every step, or none.
     pub fn knee(&self, transport: Transport) -> Option<&SweepPoint> {
         let (_, points) = self.series.iter().find(|(t, _)| *t == transport)?;
         let lowest = points.first()?.p99_us?.value;
+        let most = |p: &SweepPoint| match self.axis {
+            SweepAxis::Rate => lowest * KNEE,
+            SweepAxis::Subscribers | SweepAxis::Payload => 1_000_000.0 / p.rate.max(f64::EPSILON),
+        };
         let bears = |p: &&SweepPoint| {
-            p.p99_us.is_some_and(|f| f.value <= lowest * KNEE)
+            p.p99_us.is_some_and(|f| f.value <= most(p))
                 && p.delivered.is_some_and(|d| d >= p.offered * KEPT_UP)
         };
         let borne = points.iter().take_while(bears).count();
@@ -95,6 +103,7 @@ fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) ->
     let audience = f64::from(cell.subscribers) / f64::from(cell.workload.rooms.unwrap_or(1).max(1));
     SweepPoint {
         at: f64::from(at),
+        rate: f64::from(cell.rate),
         offered: f64::from(cell.rate) * audience,
         delivered: (sum.1 > 0.0).then(|| sum.0 / sum.1),
         p99_us: figure(run, Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 }, transport),

@@ -135,7 +135,12 @@ fn a_server_that_does_not_know_the_path_is_an_error() {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let _gone = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+            // Answers what is asked: the publisher's connection, over which nothing is, stays open.
+            thread::spawn(move || {
+                if stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
+                    let _gone = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+                }
+            });
         }
     });
     let wire = Wire::Websocket("/ws", Dialect::Plain);
