@@ -4,7 +4,7 @@ PAGE_TESTS := crates/testkit/page
 FUZZ_SECS ?= 60
 SOAK ?= 20
 
-.PHONY: help run test test-rust test-page bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers bench-proxies peers proxies self-test budgets report lint doc fuzz soak setup clean
+.PHONY: help run test test-rust test-page screenshots bench bench-code bench-durable bench-count bench-full bench-crowd bench-scale bench-stalled bench-soak bench-deploy bench-peers bench-proxies peers proxies self-test budgets report lint doc fuzz soak setup clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ test-rust: ## Unit, property, conformance and command tests; the conformance sui
 test-page: ## The page in a real browser, the browser client in two (after `make setup`)
 	cargo build --package tricast-cli
 	npm --prefix $(PAGE_TESTS) test
+
+screenshots: ## The guide's pictures of the page, one for each scenario: about three minutes (after `make setup`)
+	cargo build --package tricast-cli
+	node $(PAGE_TESTS)/shots.js
 
 bench: bench-code bench-count ## criterion and instruction counts, then the lab's quick scenario and its report: under 8 minutes on 2 cores
 	cargo run --release --package tricast-cli -- lab run --scenario quick

@@ -321,6 +321,12 @@ test('the Wire tab shows the bytes and the Code tab shows how', async () => {
       await page.waitForSelector(`#lane-${way} .w-${part}`);
       await page.waitForSelector(`#lane-${way} .w-payload`);
     }
+    const names = await page.$$eval('#lane-ws [data-x="wire"] pre > span', (spans) => spans.map(({ title }) => title));
+    assert.ok(names.length > 0);
+    for (const name of names) assert.match(name, /\S.* · [\d.,]+\s?[KM]?B$/, 'a span without a name or a length');
+    await page.check('#lane-ws [data-x="wire-dim"]');
+    const colour = (part) => page.$eval(`#lane-ws .w-${part}`, (span) => getComputedStyle(span).color + getComputedStyle(span).opacity);
+    assert.notEqual(await colour('payload'), await colour('frame'));
     await page.check('#lane-ws [data-x="wire-hex"]');
     assert.match(await page.textContent('#lane-ws .w-frame'), /^81 /);
     await page.click('#tab-ws-code');

@@ -38,7 +38,8 @@ function watch(lanes) {
 const ms = (value) => (value === null ? '–' : `${millis(value)} ms`);
 const sum = (lanes, name) => lanes.reduce((all, lane) => all + lane[name], 0);
 const each = (lanes, text) => lanes.map((lane) => `${lane.name} ${text(lane)}`).join(', ');
-const losses = (lanes) => t('scene.lost', { n: number(sum(lanes, 'lost')) });
+// Where a lane was told that something is gone, its count of what is lost is only what is known of.
+const losses = (lanes) => t(sum(lanes, 'told') > 0 ? 'scene.lost_known' : 'scene.lost', { n: number(sum(lanes, 'lost')) });
 
 /** Long silences in front; without any, nothing is claimed. */
 function silences(lanes) {
@@ -212,7 +213,7 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
       before.bots = (await api.bots()).wanted;
       const told = await acts[name]();
       const textbook = told.textbook > 0 ? ` ${t('scene.textbook', { n: number(told.textbook) })}` : '';
-      result.textContent = `${t(`scene.${name}`)}: ${SENTENCES[name](told)}${textbook}`;
+      result.textContent = t('scene.says', { name: t(`scene.${name}`), text: SENTENCES[name](told) + textbook });
       result.dataset.scene = name;
     } catch (error) {
       result.textContent = error instanceof Stopped ? t('scene.stopped', { name: t(`scene.${name}`) }) : t('scene.failed', { name: t(`scene.${name}`), why: error.message });

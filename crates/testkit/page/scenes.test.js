@@ -1,0 +1,125 @@
+// The scenarios by one click, in one visit, with the textbook's server beside ours: each must end in a sentence, and what the
+// sentence says is held against the counters that the page shows. Lengths are the scenarios' own; nothing is asserted of speed.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { browser, lane, open, server, WAYS } from './browser.js';
+
+// The longest scenario, on a machine that has other things to do.
+const END_MS = 90_000;
+const BOTS = 300;
+
+let tricast;
+let chrome;
+let visited;
+before(async () => {
+  tricast = await server({ TRICAST_LIMITS__CONNECTIONS_MAX: '900' });
+  chrome = await browser();
+  visited = await open(chrome, tricast.url);
+  await visited.page.click('[data-act="textbook"]');
+  await visited.page.waitForFunction(() => [...document.querySelectorAll('[data-book]')].every(({ dataset }) => dataset.live === 'true'));
+});
+after(async () => {
+  await visited?.close();
+  await chrome?.close();
+  await tricast?.stop();
+});
+
+/** Plays one to its end; gives its sentence without its name. */
+async function play(name) {
+  const { page } = visited;
+  await page.click(`[data-scene="${name}"]`);
+  await page.waitForFunction((scene) => document.querySelector('.scenes').dataset.running === scene, name);
+  assert.ok((await page.textContent('[data-x="scene-look"]')).length > 20, 'what to look at');
+  await page.waitForFunction(() => document.querySelector('.scenes').dataset.running === '', null, { timeout: END_MS });
+  const sentence = await page.textContent('[data-x="scene-result"]');
+  assert.equal(await page.getAttribute('[data-x="scene-result"]', 'data-scene'), name, sentence);
+  assert.doesNotMatch(sentence, /NaN|undefined|[{}]|scene\./);
+  for (const way of WAYS) {
+    const { lost, doubled } = await lane(page, way);
+    assert.match(lost, /^0\??$/, way);
+    assert.equal(doubled, '0', way);
+  }
+  assert.match(sentence, /\b0 lost/);
+  return sentence;
+}
+
+const counted = (text) => Number(text.replaceAll(',', ''));
+const found = (sentence, pattern) => {
+  const match = pattern.exec(sentence);
+  assert.ok(match, sentence);
+  return match.slice(1).map(counted);
+};
+const book = () => visited.page.evaluate(() => Object.fromEntries(
+  Array.from(document.querySelectorAll('[data-book]'), ({ dataset }) => [dataset.book, Number(dataset.lost)]),
+));
+const sum = (counts) => Object.values(counts).reduce((all, count) => all + count, 0);
+
+test('calm: about two events a second for ten seconds, on every lane', async () => {
+  const from = (await lane(visited.page, 'ws')).offset;
+  const [events] = found(await play('calm'), /^Calm: ([\d,]+) events; half of them within: Long polling [\d.,]+ ms, SSE [\d.,]+ ms, WebSocket [\d.,]+ ms; /);
+  const to = (await lane(visited.page, 'ws')).offset;
+  assert.ok(events > 5 && events <= to - from, `${events} of ${to - from}`);
+});
+
+test('burst: each lane gets every event', async () => {
+  const from = (await lane(visited.page, 'ws')).offset;
+  const events = found(await play('burst'), /received: Long polling ([\d,]+), SSE ([\d,]+), WebSocket ([\d,]+); /);
+  const to = (await lane(visited.page, 'ws')).offset;
+  for (const count of events) assert.ok(count > 100 && count <= to - from, `${events} of ${to - from}`);
+});
+
+test('a buffering proxy silences the stream, and the sentence names it', async () => {
+  const [silent, together] = found(await play('proxy'), /SSE was silent for ([\d.,]+) s, then ([\d,]+) events came at once/);
+  assert.ok(silent > 3 && together > 5, `${silent} s, ${together}`);
+});
+
+test('cut: ours catches up with what it missed, the textbook does not', async () => {
+  const before = await book();
+  const sentence = await play('cut');
+  const [missed] = found(sentence, /; ([\d,]+) events came late; /);
+  const stamps = await Promise.all(WAYS.map(async (way) => (await lane(visited.page, way)).stamp));
+  const caught = stamps.map((stamp) => counted(/· ([\d,]+) events? caught up/.exec(stamp)?.[1] ?? '0'));
+  assert.equal(missed, caught.reduce((all, count) => all + count), stamps.join(' | '));
+  assert.ok(missed > 0);
+  const [lost] = found(sentence, /The textbook server beside it lost ([\d,]+)\.$/);
+  await visited.page.waitForTimeout(500);
+  const now = await book();
+  assert.ok(lost > 0 && lost <= sum(now) - sum(before), `${lost} of ${JSON.stringify({ before, now })}`);
+  for (const way of WAYS) assert.ok(now[way] > before[way], `${way} of the textbook lost nothing`);
+});
+
+test('restart: a server that keeps nothing on disk is back, and its lanes say what they cannot know', async () => {
+  const [away, told] = found(await play('restart'), /away for ([\d.,]+) s.*; 0 lost as far as is known, ([\d,]+) times told/);
+  assert.ok(away > 0 && told >= WAYS.length, `${away} s, ${told} times`);
+});
+
+test('a crowd: the sentence names as many clients as are connected', async () => {
+  const { max } = await (await fetch(new URL('/demo/bots', tricast.url))).json();
+  assert.ok(max > 0 && max < BOTS * 10, `${max}`);
+  const [count, wanted] = found(await play('crowd'), /with ([\d,]+) of ([\d,]+) more clients/);
+  assert.equal(wanted, max);
+  assert.ok(count > 0 && count <= wanted);
+});
+
+test('slow: the delay that was set is in the times, and what was set before is set again', async () => {
+  const medians = found(await play('slow'), /within: Long polling ([\d.,]+) ms, SSE ([\d.,]+) ms, WebSocket ([\d.,]+) ms; /);
+  for (const median of medians) assert.ok(median > 50, `${medians}`);
+  assert.equal(await visited.page.textContent('[data-x="net-latency_ms"]'), 'none');
+  assert.equal(await visited.page.locator('.lane[data-network]').count(), 0);
+});
+
+test('a slider of the network delays the lane it is for, and only that', async () => {
+  const { page } = visited;
+  await page.selectOption('#net-lane', 'sse');
+  await page.locator('#net-latency').fill('1000');
+  await page.waitForSelector('#lane-sse[data-network]');
+  assert.equal(await page.locator('.lane[data-network]').count(), 1);
+  await page.waitForFunction(() => {
+    const late = document.querySelector('#lane-sse .log li')?.textContent.match(/\+([\d.,]+)\s*(ms|s)\b/);
+    return late && (late[2] === 's' || Number(late[1].replaceAll(',', '')) > 400);
+  });
+  await page.locator('#net-latency').fill('0');
+  await page.waitForSelector('#lane-sse:not([data-network])');
+});

@@ -1,0 +1,53 @@
+// Plays every scenario of the page and keeps a picture of each after its sentence, for docs/guide/page.md. It prints the
+// sentences, so that what the pictures say can be read beside them.
+
+import { fileURLToPath } from 'node:url';
+
+import { browser, open, server } from './browser.js';
+
+const IMAGES = fileURLToPath(new URL('../../../docs/guide/images/', import.meta.url));
+// Those that were asked for, or all of them.
+const ASKED = process.argv.slice(2);
+const SCENES = ASKED.length > 0 ? ASKED : ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
+// The longest scenario waits for ten thousand clients before it measures.
+const END_MS = 90_000;
+
+/** Plays one; gives its sentence. */
+async function play(page, scene) {
+  await page.click(`[data-scene="${scene}"]`);
+  await page.waitForFunction((name) => document.querySelector('.scenes').dataset.running === name, scene);
+  await page.waitForFunction(() => document.querySelector('.scenes').dataset.running === '', null, { timeout: END_MS });
+  return page.textContent('[data-x="scene-result"]');
+}
+
+async function keep(page, selector, name) {
+  await page.locator(selector).scrollIntoViewIfNeeded();
+  await page.evaluate((chosen) => document.querySelector(chosen).scrollIntoView({ block: 'start' }), selector);
+  await page.screenshot({ path: `${IMAGES}${name}.png`, animations: 'disabled' });
+}
+
+const tricast = await server();
+const chrome = await browser();
+try {
+  const wide = await open(chrome, tricast.url, { viewport: { width: 1440, height: 640 }, reducedMotion: 'reduce' });
+  await wide.page.click('[data-act="textbook"]');
+  for (const scene of SCENES) {
+    process.stdout.write(`${scene}: ${await play(wide.page, scene)}\n`);
+    await keep(wide.page, '.scenes', `page-${scene}`);
+    if (scene === 'cut') await keep(wide.page, '.lab', 'page-textbook');
+  }
+  await wide.close();
+  const looks = {
+    'page-dark': { viewport: { width: 1440, height: 640 }, colorScheme: 'dark' },
+    'page-narrow': { viewport: { width: 360, height: 800 }, locale: 'fr-FR' },
+  };
+  for (const [name, options] of ASKED.length > 0 ? [] : Object.entries(looks)) {
+    const seen = await open(chrome, tricast.url, { reducedMotion: 'reduce', ...options });
+    process.stdout.write(`${name}: ${await play(seen.page, 'calm')}\n`);
+    await keep(seen.page, name === 'page-dark' ? 'body' : '.scenes', name);
+    await seen.close();
+  }
+} finally {
+  await chrome.close();
+  await tricast.stop();
+}
