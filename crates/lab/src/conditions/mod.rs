@@ -1,7 +1,7 @@
 //! Network conditions: what stands between two ends of a TCP connection, made on purpose and in user space.
 //!
 //! A *relay* copies bytes both ways and asks its *gates* for the terms of each direction as it goes, so that conditions
-//! change while connections stay. Time and chance are decided in [`line`](self::line), which is pure. On top of the relay stand
+//! change while connections stay. Time and chance are decided in `line`, which is pure. On top of the relay stand
 //! [`FaultProxy`], which treats all connections alike and can be steered over HTTP, and the tap of the demo, which knows
 //! lanes.
 //!

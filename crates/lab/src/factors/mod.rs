@@ -6,7 +6,7 @@
 //! with those of the load, which never sleeps. Bytes are counted at the socket, below TLS. Over HTTP/2 streams share
 //! connections as a browser's tabs do.
 //!
-//! Start reading at [`measure`].
+//! Start reading at `measure`.
 //!
 //! Invariants:
 //! 1. No figure without integrity, as everywhere in the laboratory.

@@ -1,8 +1,10 @@
-//! ^C, heard by a thread of its own, and looked at between visits.
+//! ^C and the request to end, heard by a thread of its own, and looked at between visits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{LabError, Result};
 
@@ -11,16 +13,24 @@ use crate::error::{LabError, Result};
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Starts to listen for SIGINT; a second one has its usual effect again only after the process ends.
+    /// Starts to listen for SIGINT and SIGTERM. They have their usual effect again only after the process ends.
     pub(crate) fn listen() -> Result<Self> {
         let stop = Self::default();
         let asked = stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let runtime = runtime.map_err(LabError::io("listen for ^C"))?;
+        let mut terminated = {
+            let _entered = runtime.enter();
+            signal(SignalKind::terminate()).map_err(LabError::io("listen for SIGTERM"))?
+        };
         thread::spawn(move || {
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                asked.0.store(true, Ordering::Relaxed);
-            }
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminated.recv() => {}
+                }
+            });
+            asked.0.store(true, Ordering::Relaxed);
         });
         Ok(stop)
     }

@@ -5,7 +5,7 @@
 //! Counts have to be exact. Times have to be right within the histogram's resolution (three digits) and the band of
 //! the machine, which is what the same server shows without any fault: its 99.9th percentile.
 //!
-//! The engine is the real one of [`crate::load`], driven as a visit drives it.
+//! The engine is the real one of `load`, driven as a visit drives it.
 //!
 //! Start reading at [`self_test`].
 

@@ -4,7 +4,7 @@
 //! Every event carries a number of ours, so what was lost, doubled or reordered is known without the server's offsets. A
 //! subscriber whose connection breaks comes back by itself, with the cursor where the server has one.
 //!
-//! Start reading at [`Engine::run`](engine::Engine), then `subscriber`.
+//! Start reading at `Engine::run`, then `subscriber`.
 //!
 //! Invariants:
 //! 1. One thread, which never sleeps while it measures and never blocks on a socket.
