@@ -192,3 +192,58 @@ fn a_break_that_nobody_meant_is_a_fault() {
     let (outcome, _) = play(&[Act::Break(11)], false);
     assert!(faults(&outcome).contains(&"1 streams ended"), "{:?}", outcome.faults);
 }
+
+/// A server that answers every request with a page of something else.
+fn mistaken() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            if request(&mut reader).is_some() {
+                let page = "HTTP/1.1 404 Nothing Here\r\ncontent-length: 7\r\n\r\n<html>\n";
+                let _gone = stream.write_all(page.as_bytes());
+            }
+        }
+    });
+    address
+}
+
+/// What the engine says of a server that does not speak the transport.
+fn told_of_a_mistaken_server(transport: Transport) -> String {
+    let target = Target::load("tricast").unwrap();
+    let address = mistaken();
+    let plan = Plan { rate: 50, burst: None, warm_up: Duration::ZERO, duration: Duration::from_millis(200) };
+    let spec = Spec {
+        target: &target,
+        address,
+        publish_at: address,
+        transport,
+        subscribers: 1,
+        payload: 80,
+        rooms: 0,
+        slow: None,
+        publishing: Publishing::Post,
+        plan,
+        breaks: false,
+        seed: 1,
+    };
+    let engine = Engine::new(spec).unwrap().settle_within(Duration::from_millis(700));
+    match engine.run(|_| Ok(())) {
+        Ok(outcome) => outcome.faults.join("; "),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_server_that_answers_wrongly_is_told_with_the_bytes_it_sent() {
+    // At once, since the engine is patient with a server that may still be starting.
+    let all = Transport::ALL.map(|transport| thread::spawn(move || told_of_a_mistaken_server(transport)));
+    for (transport, told) in Transport::ALL.iter().zip(all) {
+        let told = told.join().unwrap();
+        assert!(
+            told.contains(transport.key()) && told.contains("it sent \"HTTP/1.1 404 Nothing Here\\r\\n"),
+            "{told}"
+        );
+    }
+}
