@@ -3,6 +3,7 @@
 //! The tap takes the address that was asked for and forwards to the server, which listens on a loopback port of its
 //! own. That is how the page can cut the connections of one of its lanes as a network would, and show their bytes.
 
+mod adviser;
 mod bots;
 
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tricast_lab::conditions::Conditions;
 use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
-use tricast_server::demo::{Bots, Network, Power, WireDirection, WirePiece, WireTotals, WireView};
+use tricast_server::demo::{Adviser, Bots, Network, Power, WireDirection, WirePiece, WireTotals, WireView};
 use tricast_server::{DemoParts, Server};
 
 use crate::args::DemoFlags;
@@ -48,6 +49,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     let network = Arc::new(Tapped::default());
     let crowd = Arc::new(bots::Crowd::new(settings.connections_max));
     let payload = usize::try_from(flags.payload)?;
+    let adviser: Arc<dyn Adviser> = Arc::new(adviser::Measured::default());
     tricast_server::block_on(async {
         let (power, restarts) = restart::switch()?;
         let power: Arc<dyn Power> = Arc::new(power);
@@ -55,6 +57,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
             network: Arc::<Tapped>::clone(&network),
             power: Arc::clone(&power),
             bots: Arc::<bots::Crowd>::clone(&crowd) as Arc<dyn Bots>,
+            adviser: Arc::clone(&adviser),
             rate: flags.rate,
             payload,
             seed: flags.seed,

@@ -4,6 +4,7 @@ mod advise;
 mod compare;
 mod selftest;
 
+pub(crate) use self::advise::figures;
 pub(crate) use self::compare::Regressed;
 
 use std::io::Write;

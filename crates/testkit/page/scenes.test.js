@@ -124,3 +124,25 @@ test('a slider of the network delays the lane it is for, and only that', async (
   await page.locator('#net-latency').fill('0');
   await page.waitForSelector('#lane-sse:not([data-network])');
 });
+
+test('the adviser answers each case from rows that it shows, and a proxy that buffers changes the answer', async () => {
+  const { page } = visited;
+  await page.click('.advice > summary');
+  const said = () => page.textContent('[data-x="advice-said"]');
+  await page.waitForFunction(() => document.querySelectorAll('[data-x="advice-options"] li').length === 3);
+  const first = await said();
+  assert.ok(first.length > 10, first);
+  assert.ok(await page.locator('[data-x="advice-rows"] tr').count() >= 3);
+  assert.ok(await page.locator('[data-x="advice-assumptions"] li').count() >= 1);
+  assert.match(await page.textContent('[data-x="advice-basis"]'), /\d{4}-\d{2}-\d{2}/);
+  await page.selectOption('#advice-proxies', 'buffering');
+  await page.waitForFunction((before) => document.querySelector('[data-x="advice-options"] li:has(small)')
+    && document.querySelector('[data-x="advice-said"]').textContent !== before, first);
+  const sse = page.locator('[data-x="advice-options"] li', { hasText: 'SSE' });
+  assert.equal(await sse.getAttribute('data-recommended'), 'false', await said());
+  const costs = () => page.textContent('[data-x="advice-options"]');
+  const before = await costs();
+  await page.fill('#advice-clients', '11');
+  await page.waitForFunction((text) => document.querySelector('[data-x="advice-options"]').textContent !== text, before);
+  assert.equal(await page.textContent('[data-x="advice-clients"]'), '1,000,000');
+});

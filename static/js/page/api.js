@@ -31,6 +31,7 @@ export const api = {
   conditions: (label, conditions) => send('PUT', `/demo/lanes/${label}/conditions`, proxied(conditions)),
   bots: () => json('/demo/bots'),
   wantBots: (count) => send('PUT', '/demo/bots', { count }),
+  advice: (question, language) => send('POST', `/demo/advice?lang=${language}`, question),
   kill: (label) => send('POST', `/demo/lanes/${label}/kill`, {}),
   restart: (ms) => send('POST', '/demo/restart', { ms }),
   wire: (label, since) => json(`/demo/lanes/${label}/wire?since=${since}`),

@@ -24,6 +24,7 @@ export function laboratory({ lanes, controls, visitor, restart, sent }) {
     button.addEventListener('click', async () => (await scenes())(button.dataset.scene));
   }
   opened('.network', network);
+  opened('.advice', once(async () => (await import('./advice.js')).adviser()));
   opened('.bots', once(async () => (await import('./bots.js')).bots(sent)));
   const toggle = document.querySelector('[data-act="textbook"]');
   toggle.addEventListener('click', async () => {

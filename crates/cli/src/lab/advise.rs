@@ -27,7 +27,7 @@ pub(super) fn advise(flags: &LabAdviseFlags) -> anyhow::Result<()> {
 
 /// The run given, else the newest, else the sample. The newest run may be of crowds alone, or of nothing valid: then
 /// it has nothing to advise from.
-fn figures(given: Option<&Path>) -> anyhow::Result<Run> {
+pub(crate) fn figures(given: Option<&Path>) -> anyhow::Result<Run> {
     if let Some(path) = given {
         return Ok(Run::read(path)?);
     }

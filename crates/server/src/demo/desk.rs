@@ -15,13 +15,14 @@ use super::process::{CpuMeter, rss_bytes};
 use super::source::{PAYLOAD_BYTES_MAX, ROOMS};
 use super::textbook::CHANNEL_EVENTS;
 use super::wishes::Wishes;
-use super::{Bots, DemoParts, Network, Power};
+use super::{Adviser, Bots, DemoParts, Network, Power};
 
 /// The demo's desk: one for the process.
 pub(crate) struct Desk {
     pub(super) network: Arc<dyn Network>,
     pub(super) power: Arc<dyn Power>,
     pub(super) bots: Arc<dyn Bots>,
+    pub(super) adviser: Arc<dyn Adviser>,
     /// What the source publishes, for the textbook's server.
     pub(super) textbook: broadcast::Sender<Bytes>,
     pub(super) seed: u64,
@@ -93,6 +94,7 @@ impl Desk {
             network: Arc::clone(&parts.network),
             power: Arc::clone(&parts.power),
             bots: Arc::clone(&parts.bots),
+            adviser: Arc::clone(&parts.adviser),
             textbook: broadcast::Sender::new(CHANNEL_EVENTS),
             seed: parts.seed,
             counts: Counts::default(),

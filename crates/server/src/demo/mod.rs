@@ -12,6 +12,7 @@
 //! 3. The network is reached through [`Network`] alone, and the server's own life through [`Power`]; what stands behind them
 //!    is the caller's affair.
 
+mod adviser;
 mod bots;
 mod desk;
 mod network;
@@ -27,6 +28,7 @@ mod wishes;
 
 use std::sync::Arc;
 
+pub use adviser::Adviser;
 pub use bots::{Bots, BotsState};
 pub(crate) use desk::Desk;
 pub use network::{Network, WireDirection, WirePiece, WireTotals, WireView};
@@ -42,6 +44,8 @@ pub struct DemoParts {
     pub power: Arc<dyn Power>,
     /// The crowd.
     pub bots: Arc<dyn Bots>,
+    /// Which transport for a case.
+    pub adviser: Arc<dyn Adviser>,
     /// How many events a second the source publishes at the start: 0 to 5000.
     pub rate: f64,
     /// The size of an event's `data` at the start, in bytes: 64 to 65536.

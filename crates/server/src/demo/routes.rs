@@ -38,6 +38,7 @@ pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
                 .route(web::put().to(want_bots))
                 .default_service(web::route().to(wrong_method("GET, PUT"))),
         )
+        .service(at("/advice", "POST", web::post().to(advice)))
         .service(at("/state", "GET", web::get().to(state)))
         .service(at("/source", "PATCH", web::patch().to(change_source)))
         .service(at("/restart", "POST", web::post().to(restart)))
@@ -153,6 +154,20 @@ async fn want_bots(
     let count = number(&body, "count", 0, max as u64)?;
     desk.bots.want(usize::try_from(count).unwrap_or(max));
     Ok(json(&desk.bots.state()))
+}
+
+async fn advice(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    let language = allow(&request, &ctx, &["lang"])?.text("lang").unwrap_or("en").to_owned();
+    let body = read_body(&request, body, BODY_BYTES_MAX).await?;
+    // The first question reads a stored run, which is no work for a thread that serves others.
+    let answer = web::block(move || desk.adviser.advise(&body, &language)).await;
+    let answer = answer.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))?;
+    Ok(json(&answer.map_err(|wrong| Fault::bad("question", wrong))?))
 }
 
 async fn wire(

@@ -7,6 +7,7 @@ use actix_web::App;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tricast_feed::{Millis, Namespace, Retention};
 use tricast_hub::{Feeds, Hub, Limits, MemoryEngine, Shared, system_now};
@@ -58,6 +59,17 @@ impl Power for NotingNetwork {
     }
 }
 
+impl Adviser for NotingNetwork {
+    fn advise(&self, question: &[u8], language: &str) -> Result<Box<RawValue>, String> {
+        if question == b"{}" {
+            return Err("nothing is asked".to_owned());
+        }
+        let told = format!("advice {language} {}", String::from_utf8_lossy(question));
+        self.told.lock().unwrap().push(told);
+        Ok(RawValue::from_string(r#"{"recommendation":"any"}"#.to_owned()).unwrap())
+    }
+}
+
 impl Bots for NotingNetwork {
     fn want(&self, count: usize) {
         self.told.lock().unwrap().push(format!("bots {count}"));
@@ -84,7 +96,8 @@ fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>
     let shared = Shared::new(feeds, Arc::new(engine), Limits::default(), system_now);
     let power = Arc::<NotingNetwork>::clone(&network);
     let bots = Arc::<NotingNetwork>::clone(&network);
-    let parts = DemoParts { network, power, bots, rate, payload, seed: 7 };
+    let adviser = Arc::<NotingNetwork>::clone(&network);
+    let parts = DemoParts { network, power, bots, adviser, rate, payload, seed: 7 };
     (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
 }
 
@@ -238,6 +251,15 @@ async fn other_methods_and_other_sites_are_refused() {
     refused("GET", "/demo/lanes/sse/cut", "", (405, "bad_request", "method:")).await;
     refused("POST", "/demo/lanes/evil/kill", "", (403, "forbidden", "Origin:")).await;
     refused("PATCH", "/demo/source?evil", r#"{"rate":1}"#, (403, "forbidden", "Origin:")).await;
+}
+
+#[actix_web::test]
+async fn advice_is_asked_with_its_language_and_a_wrong_question_is_named() {
+    let (status, answer, told) = asked("POST", "/demo/advice?lang=fr", r#"{"clients":5}"#).await;
+    assert_eq!((status, answer["recommendation"].as_str()), (200, Some("any")));
+    assert_eq!(told, [r#"advice fr {"clients":5}"#]);
+    refused("POST", "/demo/advice", "{}", (400, "bad_request", "question")).await;
+    refused("POST", "/demo/advice?at=1", "{}", (400, "bad_request", "at")).await;
 }
 
 #[actix_web::test]
