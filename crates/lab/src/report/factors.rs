@@ -75,7 +75,8 @@ fn over_rounds(
     median(&factors.visits.iter().filter(is).filter_map(of).collect::<Vec<_>>())
 }
 
-fn cpu_us(factors: &FactorResults, transport: Transport, carriage: Carriage) -> Option<f64> {
+/// Server CPU microseconds a delivery, the median over rounds.
+pub(super) fn cpu_us(factors: &FactorResults, transport: Transport, carriage: Carriage) -> Option<f64> {
     over_rounds(factors, transport, carriage, |v| {
         (v.deliveries > 0).then(|| v.server_cpu_s * 1e6 / v.deliveries as f64)
     })

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::metric;
 use super::text::{THIN, Words};
 use crate::error::{LabError, Result};
-use crate::result::{Run, Transport};
+use crate::result::{Carriage, Run, Transport};
 use crate::scenario::Metric;
 use crate::summary::{Ranking, Subject, compare, figure, first_cell};
 
@@ -16,6 +16,7 @@ use crate::summary::{Ranking, Subject, compare, figure, first_cell};
 /// - `METRIC TRANSPORT [WHERE]`: the figure with its unit;
 /// - `times METRIC TRANSPORT TRANSPORT [WHERE]`: how often the second figure goes into the first;
 /// - `who METRIC [WHERE]`: the best transport, or those that cannot be told apart from it;
+/// - `carriage TRANSPORT CARRIAGE`: server CPU a delivery over plain HTTP/1.1, TLS or HTTP/2, as `run.json` calls them;
 /// - `at POINTER [UNIT]`: a number or a text of `run.json` by its JSON pointer.
 ///
 /// # Errors
@@ -41,6 +42,11 @@ impl<'a> Quote<'a> {
             }
             ["who", name, place @ ..] => self.who(self.subject(name, place)?),
             ["at", pointer, unit @ ..] => self.at(pointer, unit),
+            ["carriage", way, carriage] => {
+                let carriage: Carriage = serde_json::from_value(Value::from(*carriage)).ok()?;
+                let us = super::factors::cpu_us(self.run.factors.as_ref()?, transport(way)?, carriage)?;
+                Some(metric::printed(Metric::CpuUsPerDelivery, us, self.w))
+            }
             [name, way, place @ ..] => {
                 let subject = self.subject(name, place)?;
                 let figure = figure(self.run, subject, transport(way)?)?;

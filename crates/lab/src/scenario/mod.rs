@@ -24,7 +24,7 @@ use crate::error::{LabError, Result};
 use crate::result::{Transport, Workload};
 
 /// The embedded scenarios by name.
-const EMBEDDED: [(&str, &str); 26] = [
+const EMBEDDED: [(&str, &str); 27] = [
     ("quick", include_str!("../../../../benches/scenarios/quick.toml")),
     ("full", include_str!("../../../../benches/scenarios/full.toml")),
     ("crowd", include_str!("../../../../benches/scenarios/crowd.toml")),
@@ -51,6 +51,7 @@ const EMBEDDED: [(&str, &str); 26] = [
     ("two-way", include_str!("../../../../benches/scenarios/two-way.toml")),
     ("workloads", include_str!("../../../../benches/scenarios/workloads.toml")),
     ("knee", include_str!("../../../../benches/scenarios/knee.toml")),
+    ("load-side", include_str!("../../../../benches/scenarios/load-side.toml")),
 ];
 
 /// A scenario as meant: checked, with its defaults filled in.
