@@ -145,7 +145,8 @@ impl ServerChild {
         let log_file = File::options().create(true).append(true).open(log);
         let log_file = log_file.map_err(LabError::io(format!("open {}", log.display())))?;
         let mut command = Command::new(program);
-        command.args(["serve", "--with-parent", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
+        // Not `--with-parent`: the kernel takes the thread that starts a process for its parent, and a deploy's ends at once.
+        command.args(["serve", "--workers", "1", "--listen", &listen.to_string(), "--set"]);
         command.arg(format!("store.path={}", store.display()));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TRICAST_") {
