@@ -41,6 +41,8 @@ const BUFFERED_UPDATES: usize = 16;
 struct Seat {
     is_live: AtomicBool,
     received: AtomicU64,
+    /// What others may address it by, once the server has named it.
+    member: Mutex<Option<String>>,
     /// Offset, and milliseconds since it was published.
     recent: Mutex<VecDeque<(u64, f64)>>,
 }
@@ -62,6 +64,8 @@ struct Report<'a> {
 struct Tile<'a> {
     way: &'a str,
     room: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<String>,
     live: bool,
     received: u64,
     recent: Vec<(u64, f64)>,
@@ -132,6 +136,9 @@ async fn receive(client: Client, seat: Arc<Seat>, is_shown: bool) {
     while let Some(Ok(update)) = subscription.next().await {
         match update {
             Update::State(State::Open { .. }) => seat.is_live.store(true, Ordering::Relaxed),
+            Update::Sync(sync) => {
+                *seat.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(sync.member)
+            }
             Update::State(State::Waiting { .. }) => seat.is_live.store(false, Ordering::Relaxed),
             Update::Event(event) => {
                 seat.received.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +180,8 @@ fn tell(bots: &[Bot]) -> std::io::Result<()> {
             let recent = bot.seat.recent.lock().unwrap_or_else(PoisonError::into_inner);
             let recent = recent.iter().copied().collect();
             let (way, room) = (transport(number).0, room(number));
-            report.tiles.push(Tile { way, room, live: is_live, received, recent });
+            let member = bot.seat.member.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            report.tiles.push(Tile { way, room, member, live: is_live, received, recent });
         }
     }
     let mut stdout = std::io::stdout().lock();

@@ -41,6 +41,27 @@ fn the_sample_is_a_real_and_whole_run() {
     assert!(!run.synthetic && !run.partial);
 }
 
+/// What the stored pages may weigh, so that one opens in under a second: 3 MiB.
+const PAGE_BYTES_MAX: u64 = 3 << 20;
+
+#[test]
+fn the_stored_reports_are_light_and_need_nothing_but_themselves() {
+    let pages = ["report.html", "report.fr.html", "loss/report.html", "loss/report.fr.html"];
+    for page in pages.map(|name| root().join("docs/report").join(name)) {
+        let text = std::fs::read_to_string(&page).expect("the page is there");
+        assert!((text.len() as u64) < PAGE_BYTES_MAX, "{}: {} bytes", page.display(), text.len());
+        for other in ["src=\"", "<link", "url(", "@import"] {
+            let found: Vec<_> = text
+                .match_indices(other)
+                .map(|(at, _)| &text[at..text.ceil_char_boundary(at + 60)])
+                .collect();
+            let strange: Vec<_> =
+                found.iter().filter(|found| !found.contains("data:") && !found.contains("url(#")).collect();
+            assert!(strange.is_empty(), "{}: {strange:?}", page.display());
+        }
+    }
+}
+
 const FIGURE: &str = "<!--figure ";
 const FIGURE_END: &str = "<!--/figure-->";
 

@@ -258,6 +258,25 @@ test('what is sent to everyone or to a room shows who received it, and when', as
   });
 });
 
+test('what is sent to one session, or to all but one, is no loss for the others', async () => {
+  await visit({}, async (page) => {
+    const got = async () => (await sent(page)).map(([way, state, words]) => [way, state === 'no' ? words : state]);
+    await page.selectOption('[name="member"]', 'sse');
+    assert.deepEqual(await got(), [['poll', 'for another session'], ['sse', 'yes'], ['ws', 'for another session']]);
+    assert.match(await page.textContent('[data-x="who-event"]'), /^#[\d,]+ to SSE alone/);
+    await page.check('[name="to"][value="others"]');
+    await page.selectOption('[name="member"]', 'ws');
+    assert.deepEqual(await got(), [['poll', 'yes'], ['sse', 'yes'], ['ws', 'left out']]);
+    await page.click('[data-act="curl"]');
+    assert.match(await page.textContent('[data-x="curl"]'), /"except":"p_[\w-]+"/);
+    const { offset } = await lane(page, 'poll');
+    await page.waitForFunction((last) => ['poll', 'sse', 'ws'].every((way) => Number(document.getElementById(`lane-${way}`).dataset.cursor.split('-')[1]) > last + 2), offset);
+    // A second later the holes have been looked into.
+    await page.waitForTimeout(1500);
+    for (const way of WAYS) assert.equal((await lane(page, way)).lost, '0', way);
+  });
+});
+
 test('the send bar writes its event as a command that can be typed', async () => {
   await visit({}, async (page) => {
     await page.fill('[name="message"]', "It's here");
@@ -308,6 +327,42 @@ test('the feed can be paused and resumed', async () => {
       await page.click('[data-act="source"]');
       const { offset } = await lane(page, 'poll');
       await page.waitForFunction((last) => Number(document.getElementById('lane-poll').dataset.cursor.split('-')[1]) > last, offset);
+    });
+  } finally {
+    await setSource({ paused: false });
+  }
+});
+
+test('a press turns the minute into a histogram, and back', async () => {
+  await visit({}, async (page) => {
+    const shown = (part) => page.isVisible(`#lane-sse [data-x="${part}"]`);
+    assert.deepEqual([await shown('spark'), await shown('histogram')], [true, false]);
+    await page.click('#lane-sse [data-act="face"]');
+    assert.deepEqual([await shown('spark'), await shown('histogram'), await shown('scale')], [false, true, true]);
+    await page.waitForFunction(() => /^M/.test(document.querySelector('#lane-sse .histogram-bars').getAttribute('d') ?? ''));
+    assert.equal(await page.getAttribute('#lane-sse .histogram-marks', 'd').then((d) => d.split('M').length - 1), 2);
+    assert.ok(await page.isVisible('#lane-ws [data-x="spark"]'), 'the others stay as they are');
+    await page.click('#lane-sse [data-act="face"]');
+    assert.deepEqual([await shown('spark'), await shown('histogram')], [true, false]);
+  });
+});
+
+test('polls are parked for as long as the slider says, from the next one on', async () => {
+  try {
+    await visit({}, async (page) => {
+      await setSource({ paused: true });
+      const asked = page.waitForRequest((request) => request.url().includes('/poll?') && /[?&]wait=1(&|$)/.test(request.url()));
+      await page.locator('#poll-wait').fill('1');
+      await page.locator('#poll-wait').dispatchEvent('change');
+      assert.equal(await page.textContent('[data-x="poll-wait"]'), '1 s');
+      // The poll that is parked now keeps its own time; an event ends it.
+      await page.click('[data-x="send"] [type="submit"]');
+      await asked;
+      const requests = () => page.$eval('#lane-poll [data-x="requests"]', (node) => Number(node.textContent));
+      const before = await requests();
+      await page.waitForFunction((least) => Number(document.querySelector('#lane-poll [data-x="requests"]').textContent) >= least, before + 3);
+      const { lost, doubled, reconnects } = await lane(page, 'poll');
+      assert.deepEqual([lost, doubled, reconnects], ['0', '0', '0']);
     });
   } finally {
     await setSource({ paused: false });
@@ -433,7 +488,7 @@ test('the keyboard does everything, and its single keys can be turned off', asyn
 test('every control can be reached by Tab and shows that it has the focus', async () => {
   await visit({}, async (page) => {
     const reached = new Set();
-    for (let i = 0; i < 75; i += 1) {
+    for (let i = 0; i < 85; i += 1) {
       await page.keyboard.press('Tab');
       const { name, outlined } = await page.evaluate(() => {
         const { activeElement: node } = document;
@@ -445,7 +500,7 @@ test('every control can be reached by Tab and shows that it has the focus', asyn
       assert.ok(outlined, `${name} shows no focus`);
       reached.add(name);
     }
-    for (const name of ['theme', 'help', 'cut-all', 'restart', 'lose', 'transport', 'kill', 'pause', 'cut', 'message', 'room', 'curl', 'rate', 'payload', 'source']) {
+    for (const name of ['theme', 'help', 'cut-all', 'restart', 'lose', 'transport', 'kill', 'pause', 'cut', 'face', 'poll-wait', 'message', 'room', 'member', 'curl', 'rate', 'payload', 'source']) {
       assert.ok(reached.has(name), `${name} was not reached: ${[...reached]}`);
     }
   });

@@ -146,3 +146,31 @@ test('the adviser answers each case from rows that it shows, and a proxy that bu
   await page.waitForFunction((text) => document.querySelector('[data-x="advice-options"]').textContent !== text, before);
   assert.equal(await page.textContent('[data-x="advice-clients"]'), '1,000,000');
 });
+
+test('each bot that is shown says whether it has what was sent, and by whom it was left out', async () => {
+  const { page } = visited;
+  await page.click('.bots > summary');
+  await page.locator('#bots').fill('1');
+  await page.locator('#bots').dispatchEvent('change');
+  await page.waitForFunction(() => document.querySelectorAll('.bot[data-live="true"]').length === 15);
+  const send = async () => {
+    await page.click('[data-x="send"] [type="submit"]');
+    // Whoever is meant has it: no tile is left without an answer.
+    await page.waitForFunction(() => [...document.querySelectorAll('.bot')].every(({ title }) => /✓|not in this room|another session|left out/.test(title)));
+    return page.$$eval('.bot', (tiles) => tiles.map(({ title, textContent }) => ({ title, mark: textContent.slice(1) })));
+  };
+  await page.selectOption('[name="room"]', 'kitchen');
+  const kitchen = await send();
+  assert.equal(kitchen.length, 15);
+  for (const { title, mark } of kitchen) assert.equal(mark, /, kitchen:/.test(title) ? '✓' : '—', title);
+  assert.equal(kitchen.filter(({ mark }) => mark === '✓').length, 3, 'one for each transport');
+  assert.match(await page.textContent('[data-x="bots-who"]'), /: 3 of the 3 bots/);
+
+  await page.selectOption('[name="member"]', 'bot-4');
+  assert.deepEqual((await send()).flatMap(({ mark }, i) => (mark === '✓' ? [i] : [])), [4]);
+  await page.check('[name="to"][value="others"]');
+  assert.deepEqual((await send()).flatMap(({ mark, title }, i) => (mark === '—' ? [[i, /left out/.test(title)]] : [])), [[4, true]]);
+
+  await page.locator('.bot').nth(4).click();
+  assert.match(await page.textContent('[data-x="bots-detail"]'), /^Bot 5: .*room/);
+});

@@ -36,6 +36,7 @@ export const api = {
   restart: (ms) => send('POST', '/demo/restart', { ms }),
   wire: (label, since) => json(`/demo/lanes/${label}/wire?since=${since}`),
   feed: (namespace = 'default') => json(`/v1/feeds/${namespace}`),
+  why: (id, member) => json(`/v1/feeds/default/events/${id}?debug=${member}`),
   history: (after, limit, rooms) => json(`/v1/feeds/default/events?after=${after}&limit=${limit}&rooms=${rooms}`),
 };
 

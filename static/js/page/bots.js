@@ -1,6 +1,7 @@
 // The bots: subscribers in a process of their own, never connections of this browser. Loaded when they are first wanted.
 
 import { api } from './api.js';
+import { isFor, whyNot } from './audience.js';
 import { millis, number, t } from './words.js';
 
 const LOOK_MS = 500;
@@ -11,10 +12,10 @@ const COUNTS = [0, 15, 30, 60, 150, 300, 1000, 3000, 10_000];
 
 export const countAt = (place, max) => Math.min(COUNTS[place] ?? 0, max);
 
-/**
- * @param {() => {offset: number, room?: string} | null} sent  the last event that was sent from this page
- */
-export function bots(sent) {
+const receiver = (bot) => ({ rooms: [bot.room], member: bot.member });
+
+/** @param {import('./send.js').Send} send  the form of this page: what it sent last, and whom it can address */
+export function bots(send) {
   const root = document.querySelector('.bots');
   const part = (name) => root.querySelector(`[data-x="bots-${name}"]`);
   const [slider, tiles, detail, said] = [document.getElementById('bots'), part('tiles'), part('detail'), part('said')];
@@ -59,12 +60,12 @@ export function bots(sent) {
     node.dataset.way = bot.way;
     node.dataset.live = String(bot.live);
     const got = event && bot.recent.find(([offset]) => offset === event.offset);
-    const outside = event?.room !== undefined && event.room !== bot.room;
-    // Shape and word go with the colour; what is not for its room is told from what did not come.
+    const outside = event && !isFor(event, receiver(bot));
+    // Shape and word go with the colour; what is not for it is told from what did not come.
     const mark = { poll: '▲', sse: '■', ws: '●' }[bot.way];
     node.textContent = `${mark}${event ? (got ? '✓' : outside ? '—' : '·') : ''}`;
     const words = `bot ${i + 1}, ${t(`lane.${bot.way}.short`)}, ${bot.room}`;
-    const who = event ? `: ${got ? `✓ ${millis(got[1])} ms` : t(outside ? 'bots.outside' : 'bots.not_yet')}` : '';
+    const who = event ? `: ${got ? `✓ ${millis(got[1])} ms` : t(outside ? `who.${whyNot(event)}` : 'bots.not_yet')}` : '';
     node.title = words + who;
     node.setAttribute('aria-label', words + who);
     if (bot.received > (seen[i] ?? bot.received)) {
@@ -93,7 +94,8 @@ export function bots(sent) {
     const list = last?.tiles ?? [];
     while (tiles.children.length > list.length) tiles.lastElementChild.remove();
     if (list.length === 0) seen = [];
-    const event = sent();
+    send.offer(list);
+    const event = send.sent;
     list.forEach((bot, i) => paintTile(tiles.children[i] ?? tile(i), bot, i, event));
     part('who').textContent = event && list.length > 0 ? who(list, event) : '';
     tell();
@@ -107,8 +109,8 @@ export function bots(sent) {
 }
 
 /** How many of those that the event was for have it. Pure but for the words. */
-function who(list, { offset, room }) {
-  const meant = list.filter((bot) => room === undefined || bot.room === room);
-  const times = meant.flatMap((bot) => bot.recent.filter(([at]) => at === offset).map(([, ms]) => ms));
-  return t('bots.who', { id: `#${number(offset)}`, n: times.length, of: meant.length, most: times.length > 0 ? millis(Math.max(...times)) : '–' });
+function who(list, event) {
+  const meant = list.filter((bot) => isFor(event, receiver(bot)));
+  const times = meant.flatMap((bot) => bot.recent.filter(([at]) => at === event.offset).map(([, ms]) => ms));
+  return t('bots.who', { id: `#${number(event.offset)}`, n: times.length, of: meant.length, most: times.length > 0 ? millis(Math.max(...times)) : '–' });
 }

@@ -15,14 +15,20 @@ export class Latencies {
     this.#count = Math.min(this.#count + 1, this.#values.length);
   }
 
+  /** What was seen within the window, in no order. @param {number} now @param {number} [windowMs] @returns {number[]} */
+  recent(now, windowMs = 60_000) {
+    const recent = [];
+    for (let i = 0; i < this.#count; i += 1) if (now - this.#times[i] <= windowMs) recent.push(this.#values[i]);
+    return recent;
+  }
+
   /**
    * @param {number} now
    * @param {number} [windowMs]
    * @returns {{p50: number, p99: number, count: number} | null} null where nothing was seen
    */
   quantiles(now, windowMs = 60_000) {
-    const recent = [];
-    for (let i = 0; i < this.#count; i += 1) if (now - this.#times[i] <= windowMs) recent.push(this.#values[i]);
+    const recent = this.recent(now, windowMs);
     if (recent.length === 0) return null;
     recent.sort((a, b) => a - b);
     return { p50: quantile(recent, 0.5), p99: quantile(recent, 0.99), count: recent.length };
@@ -82,6 +88,8 @@ export class ByteCost {
 
   /** @param {{wire: number, events: number, payload: number}} totals  since the lane began */
   sample(totals) {
+    // Fewer bytes than before: the server that counted them is another one.
+    if (totals.wire < (this.#samples.at(-1)?.wire ?? 0)) this.#samples = [];
     this.#samples.push(totals);
     if (this.#samples.length > 15) this.#samples.shift();
   }

@@ -9,13 +9,13 @@ import { t } from './words.js';
  * @param {import('./controls.js').Controls} parts.controls
  * @param {string} parts.visitor
  * @param {() => Promise<void>} parts.restart
- * @param {() => {offset: number, room?: string} | null} parts.sent
+ * @param {import('./send.js').Send} parts.send
  */
-export function laboratory({ lanes, controls, visitor, restart, sent }) {
+export function laboratory({ lanes, controls, visitor, restart, send }) {
   let book = null;
   const bookLabel = (way) => `book-${visitor}-${way}`;
   const labels = lanes.map((lane) => ({ label: lane.label, way: lane.way, more: () => (book ? bookLabel(lane.way) : null) }));
-  const network = once(async () => new (await import('./network.js')).NetworkControls(labels));
+  const network = once(async () => new (await import('./network.js')).NetworkControls(labels, (seconds) => { for (const lane of lanes) lane.connection.setWait(seconds); }));
   const scenes = once(async () => (await import('./scenes.js')).scenes({
     lanes, controls, network: await network(), restart, lostByTextbook: () => book?.lost ?? NaN,
     bookLabels: () => (book ? lanes.map((lane) => bookLabel(lane.way)) : []),
@@ -25,7 +25,7 @@ export function laboratory({ lanes, controls, visitor, restart, sent }) {
   }
   opened('.network', network);
   opened('.advice', once(async () => (await import('./advice.js')).adviser()));
-  opened('.bots', once(async () => (await import('./bots.js')).bots(sent)));
+  opened('.bots', once(async () => (await import('./bots.js')).bots(send)));
   const toggle = document.querySelector('[data-act="textbook"]');
   toggle.addEventListener('click', async () => {
     const root = /** @type {HTMLElement} */ (document.querySelector('.textbook'));

@@ -5,6 +5,7 @@ import { api } from './api.js';
 import { snippets } from './code.js';
 import { ByteCost, Latencies, Minute, utf8Length } from './figures.js';
 import { dress } from './dress.js';
+import { drawHistogram } from './histogram.js';
 import { Integrity } from './integrity.js';
 import { Log } from './log.js';
 import { Outage } from './outage.js';
@@ -15,6 +16,8 @@ import { bytesText, millis, number, seconds, t } from './words.js';
 
 const SHOWN_STATE = { idle: 'connecting', connecting: 'connecting', live: 'live', waiting: 'down', paused: 'paused', closed: 'closed' };
 const HISTORY_MAX = 1000;
+// Events of a hole that the server is asked about one by one.
+const ASKED_MAX = 20;
 // A connection that was killed and is not missed by now was replaced by the browser itself.
 const MENDED_MS = 600;
 
@@ -46,6 +49,7 @@ export class Lane {
   /** @type {null | {counts: {lost: number, doubled: number}, offset: number}} */
   #mending = null;
   #log;
+  #histogram = false;
   /** @type {Set<(arrival: {at: number, ms: number | null, replayed: boolean}) => void>} */
   #observers = new Set();
 
@@ -81,6 +85,7 @@ export class Lane {
     // The integrity has it from `sync`; here it is said that somebody heard it.
     this.connection.watch('reset', ({ cursor }) => { this.#offset = parseCursor(cursor)?.offset ?? 0; });
     this.#tabs();
+    this.#face();
     this.#code();
   }
 
@@ -90,6 +95,10 @@ export class Lane {
   }
 
   get state() { return SHOWN_STATE[this.connection.state]; }
+  /** The rooms that it is in. */
+  get rooms() { return this.#rooms; }
+  /** Its session's public name. */
+  get member() { return this.connection.member; }
   get paused() { return this.connection.state === 'paused'; }
   get root() { return this.#root; }
 
@@ -310,8 +319,15 @@ export class Lane {
     if (!hole) return;
     const limit = Math.min(HISTORY_MAX, hole.to - hole.from + 1);
     const page = await api.history(`${hole.epoch}-${hole.from - 1}`, limit, this.#rooms.join(','));
-    this.#integrity.resolve(hole, page.sync ? null : page.events.map((event) => event.id));
+    this.#integrity.resolve(hole, page.sync ? null : await this.#meant(page.events.map((event) => event.id), hole));
     this.#settle();
+  }
+
+  // The history belongs to nobody: of what looks lost, the server says whether the publisher left this lane out.
+  async #meant(ids, { from, to }) {
+    const within = ids.filter((id) => { const offset = parseCursor(id)?.offset ?? 0; return offset >= from && offset <= to; });
+    const asked = await Promise.all(within.slice(0, ASKED_MAX).map((id) => api.why(id, this.member)));
+    return within.filter((_, i) => asked[i]?.verdict !== 'excluded');
   }
 
   /**
@@ -334,7 +350,7 @@ export class Lane {
     this.part('p50').textContent = quantiles ? millis(quantiles.p50) : '–';
     this.part('p99').textContent = quantiles ? millis(quantiles.p99) : '–';
     this.#mini.querySelector('[data-x="mini-p50"]').textContent = quantiles ? millis(quantiles.p50) : '–';
-    drawSpark(this.part('spark'), this.#minute.seconds(now));
+    this.#draw(now, quantiles);
     this.#showCost();
     const { requests, reconnects, duplicates } = this.connection.stats;
     this.part('requests').textContent = number(this.#totals?.requests ?? requests);
@@ -345,6 +361,24 @@ export class Lane {
     this.#root.dataset.lost = String(lost);
     this.#root.dataset.doubled = String(duplicates);
     this.#root.dataset.cursor = this.connection.cursor;
+  }
+
+  #draw(now, quantiles) {
+    if (this.#histogram) drawHistogram(this.part('histogram'), this.#latencies.recent(now), quantiles);
+    else drawSpark(this.part('spark'), this.#minute.seconds(now));
+  }
+
+  // One press turns the minute from a line over time into how often each latency was.
+  #face() {
+    const button = this.#root.querySelector('[data-act="face"]');
+    button.addEventListener('click', () => {
+      this.#histogram = !this.#histogram;
+      button.setAttribute('aria-pressed', String(this.#histogram));
+      this.part('spark').toggleAttribute('hidden', this.#histogram);
+      this.part('histogram').toggleAttribute('hidden', !this.#histogram);
+      this.part('scale').hidden = !this.#histogram;
+      this.#show();
+    });
   }
 
   #showCost() {

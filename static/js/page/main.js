@@ -53,7 +53,7 @@ async function start() {
 
   const ledger = new Ledger(WAYS.length);
   const race = new Race(document.querySelector('.race'));
-  const send = new Send({ ways: [...WAYS], rooms: state.source.rooms, ledger, clock });
+  const send = new Send({ ways: [...WAYS], rooms: state.source.rooms, ledger, clock, receivers: () => lanes });
   const paintClock = new PaintClock(clock);
   const visitor = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 
@@ -88,7 +88,7 @@ async function start() {
   const cutAll = networkCut(lanes, () => lab?.bookLabels ?? []);
   const again = restart(lanes);
   const lose = loss([...WAYS], visitor);
-  lab = laboratory({ lanes, controls, visitor, restart: again, sent: () => send.sent });
+  lab = laboratory({ lanes, controls, visitor, restart: again, send });
   const { open } = help();
   sheet();
   acts(lanes);

@@ -22,9 +22,13 @@ export class NetworkControls {
   #select = /** @type {HTMLSelectElement} */ (document.getElementById('net-lane'));
   #inputs = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('[data-net]')]);
 
-  /** @param {{label: string, way: string, more: () => string | null}[]} lanes  `more`: a second connection beside it */
-  constructor(lanes) {
+  /**
+   * @param {{label: string, way: string, more: () => string | null}[]} lanes  `more`: a second connection beside it
+   * @param {(seconds: number) => void} wait  how long the lanes' polls may be parked
+   */
+  constructor(lanes, wait) {
     this.#labels = lanes;
+    this.#pollWait(wait);
     let timer;
     for (const input of this.#inputs) {
       input.addEventListener('input', () => {
@@ -59,6 +63,19 @@ export class NetworkControls {
   /** The same for a connection that has come beside a lane. */
   async again() {
     await this.restore(this.state);
+  }
+
+  // Not the network's: what the page itself asks for.
+  #pollWait(wait) {
+    const slider = /** @type {HTMLInputElement} */ (document.getElementById('poll-wait'));
+    const tell = () => {
+      const text = `${number(Number(slider.value))} s`;
+      document.querySelector('[data-x="poll-wait"]').textContent = text;
+      slider.setAttribute('aria-valuetext', text);
+    };
+    slider.addEventListener('input', tell);
+    slider.addEventListener('change', () => wait(Number(slider.value)));
+    tell();
   }
 
   #read() {

@@ -1,6 +1,7 @@
 // The send bar and the row of who received it.
 
 import { parseCursor, publish } from '../tricast.js';
+import { isFor, whyNot } from './audience.js';
 import { publishCurl } from './code.js';
 import { millis, number, t } from './words.js';
 
@@ -14,6 +15,9 @@ export class Send {
   #ledger;
   #clock;
   #sent = null;
+  #receivers;
+  /** Those who can be addressed by their session, by their place in the list. @type {Map<string, () => string | undefined>} */
+  #members = new Map();
 
   /**
    * @param {object} options
@@ -21,16 +25,26 @@ export class Send {
    * @param {string[]} options.rooms          rooms that every lane is in
    * @param {import('./ledger.js').Ledger} options.ledger
    * @param {() => number} options.clock
+   * @param {() => readonly {way: string, name: string, rooms: readonly string[], member?: string}[]} options.receivers  the lanes
    */
-  constructor({ ways, rooms, ledger, clock }) {
+  constructor({ ways, rooms, ledger, clock, receivers }) {
     this.#form = document.querySelector('[data-x="send"]');
     this.#ways = ways;
     this.#ledger = ledger;
     this.#clock = clock;
+    this.#receivers = receivers;
     const select = this.#form.elements.namedItem('room');
     for (const room of rooms) select.add(new Option(room, room));
     for (const way of ways) select.add(new Option(t('send.only', { lane: t(`lane.${way}.short`) }), `only-${way}`));
     select.addEventListener('change', () => this.#choose('room'));
+    const [lanes] = this.#groups;
+    for (const way of ways) {
+      lanes.append(new Option(t(`lane.${way}.short`), way));
+      this.#members.set(way, () => this.#receivers().find((lane) => lane.way === way)?.member);
+    }
+    this.#form.elements.namedItem('member').addEventListener('change', () => {
+      if (this.#form.elements.namedItem('to').value !== 'others') this.#choose('one');
+    });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#send();
@@ -44,8 +58,19 @@ export class Send {
     this.#form.elements.namedItem('message').focus();
   }
 
-  /** The last event of the form, for those who look who received it. @type {{offset: number, room?: string} | null} */
+  /** The last event of the form, for those who look who received it. @type {null | {offset: number} & import('./audience.js').Addressed} */
   sent = null;
+
+  get #groups() { return this.#form.elements.namedItem('member').querySelectorAll('optgroup'); }
+
+  /** The bots that can be addressed. @param {readonly {way: string, member?: string}[]} bots */
+  offer(bots) {
+    const [, group] = this.#groups;
+    while (group.children.length > bots.length) group.lastElementChild.remove();
+    for (let i = group.children.length; i < bots.length; i += 1) group.append(new Option(t('send.bot', { n: i + 1 }), `bot-${i}`));
+    group.hidden = bots.length === 0;
+    bots.forEach(({ member }, i) => this.#members.set(`bot-${i}`, () => member));
+  }
 
   /** Whether an event was sent from here. @param {any} event */
   isOwn(event) {
@@ -59,9 +84,27 @@ export class Send {
   }
 
   #event() {
-    const { to, room, message } = Object.fromEntries(new FormData(this.#form));
+    const { to, room, member, message } = Object.fromEntries(new FormData(this.#form));
     const event = { type: 'note.sent', data: { text: String(message) } };
-    return to === 'room' ? { ...event, rooms: [String(room)] } : event;
+    if (to === 'room') return { ...event, rooms: [String(room)] };
+    if (to === 'everyone') return event;
+    const named = this.#members.get(String(member))?.();
+    if (!named) throw new Error(t('send.gone'));
+    return to === 'one' ? { ...event, to: named } : { ...event, except: named };
+  }
+
+  // What cannot be sent is said where what was sent is.
+  #asked() {
+    try {
+      return this.#event();
+    } catch (error) {
+      this.#say(t('send.failed', { why: error.message }));
+      return null;
+    }
+  }
+
+  #name() {
+    return this.#form.elements.namedItem('member').selectedOptions[0]?.text ?? '';
   }
 
   #stamped(event) {
@@ -69,9 +112,12 @@ export class Send {
   }
 
   async #send() {
-    const event = this.#stamped(this.#event());
-    await this.#publish(event, (ids) => {
-      this.#sent = { offset: parseCursor(ids[0].id).offset, room: event.rooms?.[0], at: event.data.at_us / 1000, since: performance.now() };
+    const event = this.#asked();
+    if (!event) return;
+    const { to, except, rooms, data } = this.#stamped(event);
+    const whom = { room: rooms?.[0], to, except, name: this.#name() };
+    await this.#publish({ ...event, data }, (ids) => {
+      this.#sent = { offset: parseCursor(ids[0].id).offset, ...whom, at: data.at_us / 1000, since: performance.now() };
       this.sent = this.#sent;
       this.#say('');
     });
@@ -93,7 +139,9 @@ export class Send {
   }
 
   async #curl() {
-    const command = publishCurl(location.origin, this.#event());
+    const event = this.#asked();
+    if (!event) return;
+    const command = publishCurl(location.origin, event);
     const shown = this.#form.querySelector('[data-x="curl"]');
     shown.textContent = command;
     shown.parentElement.hidden = false;
@@ -114,24 +162,25 @@ export class Send {
     const sent = this.#sent;
     if (!sent) return;
     const times = this.#ledger.times(sent.offset);
-    document.querySelector('[data-x="who-event"]').textContent = t(sent.room ? 'who.room' : 'who.everyone', {
+    document.querySelector('[data-x="who-event"]').textContent = t(`who.${kindOf(sent)}`, {
       id: `#${number(sent.offset)}`,
-      room: roomText(sent.room),
+      room: sent.room ?? '',
+      name: sent.name,
     });
     let open = 0;
+    const receivers = this.#receivers();
     this.#ways.forEach((way, lane) => {
       const time = times?.[lane] ?? null;
-      const got = time !== null ? 'yes' : outside(sent.room, way) ? 'no' : performance.now() - sent.since > WAITED_MS ? 'missed' : 'open';
+      const got = time !== null ? 'yes' : !isFor(sent, receivers[lane]) ? 'no' : performance.now() - sent.since > WAITED_MS ? 'missed' : 'open';
       if (got === 'open') open += 1;
       const cell = document.querySelector(`.who-row [data-lane="${way}"]`);
       cell.dataset.got = got;
       cell.dataset.offset = String(sent.offset);
-      cell.querySelector('b').textContent = got === 'yes' ? `✓ ${millis(Math.max(0, time - sent.at))} ms` : t(`who.${got}`);
+      cell.querySelector('b').textContent = got === 'yes' ? `✓ ${millis(Math.max(0, time - sent.at))} ms` : t(`who.${got === 'no' ? whyNot(sent) : got}`);
     });
     // A lane that is cut off gets it when it is back, however late.
-    if (open === 0 && (times ?? []).every((time, lane) => time !== null || outside(sent.room, this.#ways[lane]))) this.#sent = null;
+    if (open === 0 && (times ?? []).every((time, lane) => time !== null || !isFor(sent, receivers[lane]))) this.#sent = null;
   }
 }
 
-const outside = (room, way) => room !== undefined && room.startsWith('only-') && room !== `only-${way}`;
-const roomText = (room) => room ?? '';
+const kindOf = ({ room, to, except }) => (to !== undefined ? 'alone' : except !== undefined ? 'others' : room !== undefined ? 'room' : 'everyone');

@@ -117,6 +117,11 @@ export class Connection {
     this.#options.transport = transport;
     this.#line.switchTo(transport);
   }
+  /** How long a poll may be parked, from the next one on. @param {number} seconds  0 to 60 */
+  setWait(seconds) {
+    this.#options.waitSeconds = seconds;
+    this.#line.setWait(seconds);
+  }
   /** Ends for good. */
   close() { this.#line.close(); }
 

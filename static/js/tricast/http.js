@@ -9,7 +9,7 @@ import { fromResponse } from './reasons.js';
  * @property {string} [session]
  * @property {string} rooms        the rooms of the stream, with commas between them
  * @property {number} turn         grows with every connection: a late request of an older one ends no newer stream
- * @property {number} waitSeconds  how long a poll may be parked
+ * @property {() => number} wait  how long the next poll may be parked, in seconds
  *
  * @typedef {object} Sink  where a transport puts what it gets; it may call none of these after it was let go
  * @property {() => void} requested                           a request goes out

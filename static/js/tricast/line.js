@@ -116,6 +116,8 @@ export class Line {
   close() { this.#run(this.#machine.close()); }
   /** @param {Transport | 'auto'} transport */
   switchTo(transport) { this.#run(this.#machine.switchTo(transport, this.#clock.now())); }
+  /** How long a poll may be parked, from the next one on. @param {number} seconds */
+  setWait(seconds) { this.#waitSeconds = seconds; }
   /** Finds out at once whether the stream lives, where too long nothing came. @param {boolean} [changed]  the network is another */
   check(changed = false) { this.#run(this.#machine.check(this.#clock.now(), changed)); }
 
@@ -214,7 +216,8 @@ export class Line {
   /** @param {Extract<import('./machine.js').Effect, {do: 'open'}>} effect */
   #open({ transport, after, session, attempt, turn }) {
     const rooms = [...this.#rooms].join(',');
-    const target = { after, session, rooms, turn, waitSeconds: this.#waitSeconds, url: (way, query) => this.#address(way, query) };
+    const wait = () => this.#waitSeconds;
+    const target = { after, session, rooms, turn, wait, url: (way, query) => this.#address(way, query) };
     const sink = this.#sink(attempt, transport);
     if (transport === 'ws') {
       const { leave, command } = openWs(target, sink);
@@ -247,7 +250,10 @@ export class Line {
     const current = () => machine.attempt === attempt && (machine.state === 'connecting' || machine.state === 'live');
     const now = () => this.#clock.now();
     return {
-      requested: () => { this.#requests += 1; },
+      requested: () => {
+        this.#requests += 1;
+        if (current()) machine.asked(this.#waitSeconds * 1000, now());
+      },
       opened: () => {
         if (!current()) return;
         machine.opened(now());

@@ -298,6 +298,13 @@ export class Machine {
     return [{ do: 'abort' }, { ...this.#turn('closed'), failure }, { do: 'close', failure }];
   }
 
+  /** A request goes out; as a poll it may be parked for so long. @param {number} waitMs @param {number} now */
+  asked(waitMs, now) {
+    if (waitMs === this.pollWaitMs) return;
+    this.pollWaitMs = waitMs;
+    if (this.state === 'live') this.#alive(now);
+  }
+
   /** @param {State} state @returns {Extract<Effect, {do: 'state'}>} */
   #turn(state) {
     const from = this.state;

@@ -25,7 +25,7 @@ async function turn(target, sink, signal) {
   let { after, session } = target;
   // The rooms are said once: a request that is overtaken by a change of them would undo it.
   let rooms = target.rooms;
-  for (let wait = 0; !signal.aborted; wait = target.waitSeconds) {
+  for (let wait = 0; !signal.aborted; wait = target.wait()) {
     sink.requested();
     const asked = performance.now();
     const response = await fetch(target.url('poll', { after, session, rooms, turn: target.turn, wait }), { cache: 'no-store', signal });
@@ -40,7 +40,7 @@ async function turn(target, sink, signal) {
     session = answer.sync?.session ?? session;
     after = answer.cursor ?? after;
     const empty = !answer.sync && !answer.events?.length && !answer.notices?.length;
-    if (empty && performance.now() - asked < wait * 500) await pause(PAUSE_MS, signal);
+    if (empty && performance.now() - asked < Math.max(wait, 1) * 500) await pause(PAUSE_MS, signal);
   }
 }
 

@@ -104,6 +104,12 @@ export class RemoteLine {
     if (this.#attached) this.#attach();
   }
 
+  /** Another wait is another line. @param {number} waitSeconds */
+  setWait(waitSeconds) {
+    this.#options = { ...this.#options, waitSeconds };
+    if (this.#attached) this.#attach();
+  }
+
   check() { this.#send({ do: 'check' }); }
 
   /** @param {string[]} rooms @returns {Promise<void>} */

@@ -9,10 +9,11 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::member::{Member, Shared};
-use super::publisher::{CONNECTIONS, Post, Publisher};
+use super::publisher::{Post, Publisher};
 use super::seat::Seat;
 use super::window::Window;
 use crate::error::{LabError, Result};
+use crate::load::CONNECTIONS;
 use crate::machine::now_ns;
 use crate::result::Integrity;
 
@@ -74,7 +75,7 @@ impl<'a> Crowd<'a> {
     pub(super) fn new(server: SocketAddr, payload: u32, stop: &'a dyn Fn() -> bool) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let publisher = Publisher::open(server, payload as usize)?;
-        for (index, stream) in publisher.streams().enumerate() {
+        for (index, stream) in publisher.lines.streams().enumerate() {
             epoll::add(&epoll, stream, EventData::new_u64(index as u64), EventFlags::IN)?;
         }
         Ok(Self {
@@ -158,7 +159,7 @@ impl<'a> Crowd<'a> {
     fn serve(&mut self, token: u64) -> Result<()> {
         let (life, place) = (token >> INDEX_BITS, (token & u64::from(u32::MAX)) as usize);
         let Some(index) = place.checked_sub(CONNECTIONS) else {
-            if let Some(stream) = self.publisher.read(place, &mut self.buffer)? {
+            if let Some(stream) = self.publisher.lines.read(place, &mut self.buffer)? {
                 epoll::add(&self.epoll, stream, EventData::new_u64(token), EventFlags::IN)?;
             }
             return Ok(());
@@ -238,7 +239,7 @@ impl<'a> Crowd<'a> {
         let mut next = 0;
         while next < ticks && !(self.stop)() {
             let (now, due) = (now_ns(), start + next * interval);
-            if now >= due && self.publisher.is_free() {
+            if now >= due && self.publisher.lines.is_free() {
                 self.tick(due, interval, post)?;
                 next += 1;
             } else if now > due + nanos(SETTLE_MAX) {
@@ -273,7 +274,7 @@ impl<'a> Crowd<'a> {
     }
 
     fn is_complete(&self) -> bool {
-        self.publisher.is_idle() && self.shared.received >= self.expected
+        self.publisher.lines.is_idle() && self.shared.received >= self.expected
     }
 
     /// Closed loop: the next post leaves when everybody has the last one, for as long as `more` says so of the
@@ -319,10 +320,11 @@ impl<'a> Crowd<'a> {
 
     /// What those that stay received against what was published, over the whole life of this crowd.
     pub(super) fn account(&self) -> Integrity {
-        let published = self.publisher.accepted;
+        let lines = &self.publisher.lines;
+        let published = lines.accepted;
         let mut sum = Integrity {
             published,
-            refused: self.publisher.refused + self.publisher.unanswered(),
+            refused: lines.refused + lines.unanswered(),
             missed_ticks: self.missed_ticks,
             ..Integrity::default()
         };
@@ -343,7 +345,7 @@ impl<'a> Crowd<'a> {
     pub(super) fn faults(&self, account: &Integrity) -> Vec<String> {
         let mut faults = account.faults();
         if !faults.is_empty() {
-            faults.extend(self.publisher.refusal.clone());
+            faults.extend(self.publisher.lines.refusal.clone());
             faults.extend(self.fault.clone());
         }
         faults

@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
-use super::publisher::{CONNECTIONS, Publisher};
+use super::lines::{CONNECTIONS, Lines};
+use super::publisher::Publisher;
 use super::subscriber::{Kind, Shared, Subscriber};
 use super::window::Window;
 use crate::error::{LabError, Result};
@@ -63,7 +64,7 @@ impl Load {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let payload = payload as usize;
         let publisher = namespace.map(|name| Publisher::open(address, name, payload)).transpose()?;
-        for (index, stream) in publisher.iter().flat_map(Publisher::streams).enumerate() {
+        for (index, stream) in publisher.iter().flat_map(|publisher| publisher.lines.streams()).enumerate() {
             epoll::add(&epoll, stream, EventData::new_u64(index as u64), EventFlags::IN)?;
         }
         let namespace = namespace.unwrap_or_default().to_owned();
@@ -126,7 +127,10 @@ impl Load {
     fn read(&mut self, token: usize) -> Result<()> {
         let Some(index) = token.checked_sub(CONNECTIONS) else {
             let Some(publisher) = &mut self.publisher else { return Ok(()) };
-            return publisher.read(token, &mut self.buffer);
+            if let Some(stream) = publisher.lines.read(token, &mut self.buffer)? {
+                epoll::add(&self.epoll, stream, EventData::new_u64(token as u64), EventFlags::IN)?;
+            }
+            return Ok(());
         };
         let Some(subscriber) = self.subscribers.get_mut(index) else { return Ok(()) };
         subscriber.read(index == 0, &mut self.buffer, &mut self.shared)?;
@@ -176,7 +180,7 @@ impl Load {
         let mut next = 0;
         while next < ticks {
             let due = start + next * interval;
-            if now_ns() >= due && self.publisher.as_ref().is_some_and(Publisher::is_free) {
+            if now_ns() >= due && self.lines().is_some_and(Lines::is_free) {
                 self.tick(due, interval)?;
                 next += 1;
             }
@@ -211,8 +215,8 @@ impl Load {
     }
 
     fn is_complete(&self) -> bool {
-        let Some(publisher) = &self.publisher else { return true };
-        publisher.is_idle() && self.shared.received >= publisher.accepted * self.subscribers.len() as u64
+        let Some(lines) = self.lines() else { return true };
+        lines.is_idle() && self.shared.received >= lines.accepted * self.subscribers.len() as u64
     }
 
     /// Closed loop with `in_flight` events published together, for a time.
@@ -268,10 +272,10 @@ impl Load {
 
     /// What arrived against what was published, over the whole life of this load.
     pub(crate) fn account(&self) -> Integrity {
-        let publisher = self.publisher.as_ref();
+        let lines = self.lines();
         let mut account = Integrity {
-            published: publisher.map_or(0, |p| p.accepted),
-            refused: publisher.map_or(0, |p| p.refused + p.unanswered()),
+            published: lines.map_or(0, |lines| lines.accepted),
+            refused: lines.map_or(0, |lines| lines.refused + lines.unanswered()),
             missed_ticks: self.missed_ticks,
             ..Integrity::default()
         };
@@ -281,7 +285,11 @@ impl Load {
 
     /// Why the first refused publish request was refused.
     pub(crate) fn refusal(&self) -> Option<&str> {
-        self.publisher.as_ref()?.refusal.as_deref()
+        self.lines()?.refusal.as_deref()
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        self.publisher.as_ref().map(|publisher| &publisher.lines)
     }
 }
 

@@ -12,6 +12,7 @@ mod engine;
 mod event;
 mod head;
 mod ledger;
+mod lines;
 mod poll;
 mod publisher;
 mod sse;
@@ -22,8 +23,8 @@ mod ws;
 pub(crate) use self::engine::{Load, Plan};
 pub(crate) use self::event::{Sighting, data as event_data};
 pub(crate) use self::ledger::Ledger;
+pub(crate) use self::lines::{CONNECTIONS, Lines, Turns, write_request};
 pub(crate) use self::poll::{AnswerReader, PollReader};
-pub(crate) use self::publisher::write_all;
 pub(crate) use self::sse::SseReader;
 #[cfg(test)]
 pub(crate) use self::sse::tests::{at_every_split, told};

@@ -50,6 +50,22 @@ fn links_inside_the_page_lead_somewhere() {
 }
 
 #[test]
+fn what_a_scenario_leaves_out_is_said_to_be_unmeasured_and_not_alike() {
+    let mut run = synthetic();
+    run.saturation.clear();
+    run.memory.clear();
+    run.scenario.cells.iter_mut().for_each(|cell| cell.workload.network = None);
+    for language in Language::ALL {
+        let page = html(&run, language);
+        let verdict =
+            page.split("<section id=\"verdict\"").nth(1).unwrap().split("</section>").next().unwrap();
+        let words = super::text::Words(language);
+        assert_eq!(verdict.matches(words.get("case.unmeasured")).count(), 3, "{verdict}");
+        assert!(!verdict.contains("– "), "{verdict}");
+    }
+}
+
+#[test]
 fn text_from_outside_is_escaped_and_made_up_figures_say_so() {
     let mut run = synthetic();
     run.scenario.text = "<script>alert(1)</script>".to_owned();

@@ -58,7 +58,8 @@ impl Verdict<'_> {
 
     /// Latency, cost, and bytes with integrity.
     pub(super) fn sentences(&self) -> Vec<String> {
-        vec![self.latency(), self.cost(), self.bytes()]
+        let cost = self.is_known(Metric::CpuUsPerDelivery).then(|| self.cost());
+        [Some(self.latency()), cost, Some(self.bytes())].into_iter().flatten().collect()
     }
 
     fn latency(&self) -> String {
@@ -81,6 +82,18 @@ impl Verdict<'_> {
         };
         let told = |us| metric::printed(Metric::P99Us, us, self.w);
         self.w.fill(key, &[("best", &told(best)), ("worst", &told(worst))])
+    }
+
+    /// Whether a run measured something at all: a scenario may leave whole kinds of visits out.
+    fn is_known(&self, metric: Metric) -> bool {
+        Transport::ALL.iter().any(|transport| self.value(metric, *transport).is_some())
+    }
+
+    /// A case of which nothing was measured.
+    fn unmeasured(&self, name: &str) -> Case {
+        let choice = "–".to_owned();
+        let because = self.w.get("case.unmeasured").to_owned();
+        Case { choice, ..self.case(name, &[], "scorecard", because) }
     }
 
     fn cost(&self) -> String {
@@ -190,7 +203,12 @@ impl Verdict<'_> {
         let networks = self.run.networks();
         let held = |cell: &CellRecord| networks.get(cell.workload.network.as_ref()?)?.down.hold;
         let Some(cell) = self.cell_with(|cell| held(cell).is_some()) else {
-            return self.fixed("buffering", &[Transport::Poll], "cpu", Metric::CpuUsPerDelivery);
+            let metric = Metric::CpuUsPerDelivery;
+            return if self.is_known(metric) {
+                self.fixed("buffering", &[Transport::Poll], "cpu", metric)
+            } else {
+                self.unmeasured("buffering")
+            };
         };
         let ms = held(cell).map_or(0, |hold| hold.ms).to_string();
         let because = self.three_in("case.buffering.measured", &cell.name, &[("held", &ms)]);
@@ -203,7 +221,17 @@ impl Verdict<'_> {
         let up =
             up.map_or("–".to_owned(), |bytes| metric::printed(Metric::BytesPerDelivery, bytes, self.w));
         if let Some(cell) = self.cell_with(|cell| cell.workload.publishing == Publishing::Subscribers) {
-            let because = self.three_in("case.chat.measured", &cell.name, &[("up", &up)]);
+            let subject = Subject { cell: &cell.name, ..self.subject(Metric::P99Us) };
+            // Where the times do not decide, it is that a message up needs no request of its own.
+            let leaders = compare(self.run, subject).leaders;
+            let tail = match leaders.as_slice() {
+                [Transport::Websocket] => "case.chat.best",
+                all if all.is_empty() || all.contains(&Transport::Websocket) => "case.chat.alike",
+                _ => "case.chat.other",
+            };
+            let mut because = self.three_in("case.chat.measured", &cell.name, &[("up", &up)]);
+            because.push(' ');
+            because.push_str(self.w.get(tail));
             return self.case("chat", &[Transport::Websocket], "workloads", because);
         }
         let because = self.w.fill("case.chat.because", &[("up", &up)]);
@@ -235,6 +263,9 @@ impl Verdict<'_> {
     }
 
     fn idle(&self) -> Case {
+        if !self.is_known(Metric::KibPerConnection) {
+            return self.unmeasured("idle");
+        }
         let gib = |transport| {
             let kib = self.value(Metric::KibPerConnection, transport);
             kib.map_or("–".to_owned(), |kib| {
@@ -281,6 +312,9 @@ impl Verdict<'_> {
     }
 
     fn servers(&self) -> Case {
+        if !self.is_known(Metric::CpuUsPerDelivery) {
+            return self.unmeasured("servers");
+        }
         let most = flights(self.run).last().copied().unwrap_or(1);
         let subject = Subject { in_flight: most, ..self.subject(Metric::CpuUsPerDelivery) };
         let told = |t| {

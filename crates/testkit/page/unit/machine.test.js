@@ -334,3 +334,15 @@ test('a reconnection counts when it succeeds', () => {
   subject.sync(sync(id(10), 'resumed'), 20_001);
   assert.equal(subject.reconnects, 1);
 });
+
+test('a poll may be parked for longer, or less long, from the next request on', () => {
+  const subject = live({ transport: 'poll', pollWaitMs: 2_000, openTimeoutMs: 1_000 });
+  const deadline = () => subject.deadline;
+  assert.equal(deadline(), 3_000);
+  subject.asked(2_000, 1_000);
+  assert.equal(deadline(), 3_000, 'the same wait says nothing new');
+  subject.asked(25_000, 1_000);
+  assert.equal(deadline(), 27_000);
+  subject.asked(1_000, 2_000);
+  assert.equal(deadline(), 4_000);
+});

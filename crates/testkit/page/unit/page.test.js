@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Account } from '../../../../static/js/page/account.js';
+import { isFor, whyNot } from '../../../../static/js/page/audience.js';
 import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
+import { bars } from '../../../../static/js/page/histogram.js';
 import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/integrity.js';
 import { Ledger } from '../../../../static/js/page/ledger.js';
 import { Outage } from '../../../../static/js/page/outage.js';
@@ -49,6 +51,30 @@ test('a line of the sparkline breaks where the lane was down', () => {
   const paths = sparkPaths([up, up, { worst: 0, down: true }, up]);
   assert.equal(paths.line.split('M').length - 1, 2);
   assert.equal(paths.down.split('M').length - 1, 1);
+});
+
+test('a histogram has ten bars a decade, and what is off the scale is at its ends', () => {
+  const counts = bars([0.01, 0.1, 1, 1.05, 10, 999, 5000]);
+  assert.equal(counts.length, 40);
+  assert.deepEqual([counts[0], counts[10], counts[20], counts[39]], [2, 2, 1, 2]);
+  assert.equal(counts.reduce((all, count) => all + count, 0), 7);
+});
+
+test('an event is for whom it names, and not for whom it leaves out', () => {
+  const bot = { rooms: ['kitchen'], member: 'p_1' };
+  assert.ok(isFor({}, bot) && isFor({ room: 'kitchen' }, bot) && isFor({ to: 'p_1' }, bot) && isFor({ except: 'p_2' }, bot));
+  assert.ok(!isFor({ room: 'builds' }, bot) && !isFor({ to: 'p_2' }, bot) && !isFor({ except: 'p_1' }, bot));
+  assert.ok(isFor({ except: 'p_1' }, { rooms: [] }), 'who has no name yet is not left out');
+  assert.deepEqual([whyNot({ to: 'p_2' }), whyNot({ except: 'p_1' }), whyNot({ room: 'builds' })], ['not_named', 'left_out', 'no']);
+});
+
+test('a server that counts anew starts the bytes an event anew', () => {
+  const cost = new ByteCost();
+  cost.sample({ wire: 90_000, events: 100, payload: 20_000 });
+  cost.sample({ wire: 500, events: 101, payload: 20_200 });
+  assert.equal(cost.perEvent(), null);
+  cost.sample({ wire: 1500, events: 103, payload: 20_600 });
+  assert.deepEqual(cost.perEvent(), { each: 500, payload: 200, overhead: 300 });
 });
 
 test('bytes an event are split into the event and the rest', () => {
