@@ -1,6 +1,5 @@
 //! The flags: one table for the parser, `--help` and the completions. Those of `tricast lab` stand in `lab`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -47,6 +47,12 @@ struct Seat {
     recent: Mutex<VecDeque<(u64, f64)>>,
 }
 
+impl Seat {
+    fn name(&self, member: String) {
+        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(member);
+    }
+}
+
 struct Bot {
     seat: Arc<Seat>,
     task: JoinHandle<()>,
@@ -136,9 +142,7 @@ async fn receive(client: Client, seat: Arc<Seat>, is_shown: bool) {
     while let Some(Ok(update)) = subscription.next().await {
         match update {
             Update::State(State::Open { .. }) => seat.is_live.store(true, Ordering::Relaxed),
-            Update::Sync(sync) => {
-                *seat.member.lock().unwrap_or_else(PoisonError::into_inner) = Some(sync.member)
-            }
+            Update::Sync(sync) => seat.name(sync.member),
             Update::State(State::Waiting { .. }) => seat.is_live.store(false, Ordering::Relaxed),
             Update::Event(event) => {
                 seat.received.fetch_add(1, Ordering::Relaxed);

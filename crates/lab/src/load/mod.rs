@@ -23,7 +23,7 @@ mod ws;
 pub(crate) use self::engine::{Load, Plan};
 pub(crate) use self::event::{Sighting, data as event_data};
 pub(crate) use self::ledger::Ledger;
-pub(crate) use self::lines::{CONNECTIONS, Lines, Turns, write_request};
+pub(crate) use self::lines::{CONNECTIONS, Lines, Turns, write_all, write_request};
 pub(crate) use self::poll::{AnswerReader, PollReader};
 pub(crate) use self::sse::SseReader;
 #[cfg(test)]
