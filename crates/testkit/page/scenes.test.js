@@ -154,9 +154,11 @@ test('each bot that is shown says whether it has what was sent, and by whom it w
   await page.locator('#bots').dispatchEvent('change');
   await page.waitForFunction(() => document.querySelectorAll('.bot[data-live="true"]').length === 15);
   const send = async () => {
+    const told = await page.textContent('[data-x="bots-who"]');
     await page.click('[data-x="send"] [type="submit"]');
-    // Whoever is meant has it: no tile is left without an answer.
-    await page.waitForFunction(() => [...document.querySelectorAll('.bot')].every(({ title }) => /✓|not in this room|another session|left out/.test(title)));
+    // Of the new event, and whoever is meant has it: no tile is left without an answer.
+    await page.waitForFunction((before) => document.querySelector('[data-x="bots-who"]').textContent.split(':')[0] !== before.split(':')[0]
+      && [...document.querySelectorAll('.bot')].every(({ title }) => /✓|not in this room|another session|left out/.test(title)), told);
     return page.$$eval('.bot', (tiles) => tiles.map(({ title, textContent }) => ({ title, mark: textContent.slice(1) })));
   };
   await page.selectOption('[name="room"]', 'kitchen');

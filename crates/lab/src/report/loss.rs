@@ -44,16 +44,34 @@ fn by_share(run: &Run, results: &LossResults, rtt_ms: u32, w: Words) -> Table {
     table(&HEADS, rows.collect(), w)
 }
 
-/// One transport over one link, all rounds together.
-fn row(results: &LossResults, rtt_ms: u32, share: f64, transport: Transport, w: Words) -> Vec<String> {
+/// The visits of one transport to one link.
+fn visits(results: &LossResults, rtt_ms: u32, share: f64, transport: Transport) -> Vec<&LossVisit> {
     let is_it = |visit: &&LossVisit| {
         (visit.rtt_ms, visit.transport) == (rtt_ms, transport)
             && (visit.loss_percent - share).abs() < f64::EPSILON
     };
-    let visits: Vec<&LossVisit> = results.visits.iter().filter(is_it).collect();
-    let valid = || visits.iter().filter(|visit| visit.void.is_empty());
+    results.visits.iter().filter(is_it).collect()
+}
+
+/// The latencies of those visits that are not void.
+fn merged(visits: &[&LossVisit]) -> Latency {
     let mut all = Latency::new();
-    valid().filter_map(|visit| visit.latency.as_ref()?.load().ok()).for_each(|one| all.merge(&one));
+    let valid = visits.iter().filter(|visit| visit.void.is_empty());
+    valid.filter_map(|visit| visit.latency.as_ref()?.load().ok()).for_each(|one| all.merge(&one));
+    all
+}
+
+/// The 99th percentile, microseconds, over the first of the links that loses this share, percent.
+pub(super) fn p99_us(results: &LossResults, share: f64, transport: Transport) -> Option<f64> {
+    let all = merged(&visits(results, *results.extent.rtt_ms.first()?, share, transport));
+    (all.count() > 0).then(|| all.at(0.99) as f64)
+}
+
+/// One transport over one link, all rounds together.
+fn row(results: &LossResults, rtt_ms: u32, share: f64, transport: Transport, w: Words) -> Vec<String> {
+    let visits = visits(results, rtt_ms, share, transport);
+    let valid = || visits.iter().filter(|visit| visit.void.is_empty());
+    let all = merged(&visits);
     let latency = |of: fn(&Latency) -> u64| {
         let known = (all.count() > 0).then(|| of(&all) as f64);
         told(known, |us| metric::printed(Metric::P99Us, us, w))
@@ -117,6 +135,9 @@ mod tests {
         );
         assert_eq!(&sse[5..], ["16", "1", "200"]);
         assert_eq!(rows[0][2], "–", "a transport without a visit has no figure");
+        let results = lossy().loss.unwrap();
+        assert!(p99_us(&results, 1.0, Transport::Sse).is_some_and(|us| (59_000.0..61_000.0).contains(&us)));
+        assert_eq!(p99_us(&results, 3.0, Transport::Sse), None);
         assert!(super::section(&synthetic(), Words(super::super::Language::French)).is_none());
     }
 }

@@ -17,6 +17,7 @@ use crate::summary::{Ranking, Subject, compare, figure, first_cell};
 /// - `times METRIC TRANSPORT TRANSPORT [WHERE]`: how often the second figure goes into the first;
 /// - `who METRIC [WHERE]`: the best transport, or those that cannot be told apart from it;
 /// - `carriage TRANSPORT CARRIAGE`: server CPU a delivery over plain HTTP/1.1, TLS or HTTP/2, as `run.json` calls them;
+/// - `loss TRANSPORT PERCENT`: the 99th percentile over a link that loses so much;
 /// - `at POINTER [UNIT]`: a number or a text of `run.json` by its JSON pointer.
 ///
 /// # Errors
@@ -46,6 +47,11 @@ impl<'a> Quote<'a> {
                 let carriage: Carriage = serde_json::from_value(Value::from(*carriage)).ok()?;
                 let us = super::factors::cpu_us(self.run.factors.as_ref()?, transport(way)?, carriage)?;
                 Some(metric::printed(Metric::CpuUsPerDelivery, us, self.w))
+            }
+            ["loss", way, percent] => {
+                let us =
+                    super::loss::p99_us(self.run.loss.as_ref()?, percent.parse().ok()?, transport(way)?)?;
+                Some(metric::printed(Metric::P99Us, us, self.w))
             }
             [name, way, place @ ..] => {
                 let subject = self.subject(name, place)?;
