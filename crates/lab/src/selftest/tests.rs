@@ -1,7 +1,7 @@
 use super::case::{Case, Counts, Shape, Times};
 use super::server::Faulty;
 use super::{case, faults::Faults, judge, observe};
-use crate::result::Transport;
+use crate::result::{Integrity, Transport};
 
 fn wrong(case: &Case, transport: Transport) -> Vec<String> {
     let faults = Faults::read(case.arguments.iter().map(String::as_str)).unwrap();
@@ -34,4 +34,27 @@ fn a_report_that_does_not_fit_is_found() {
     assert_eq!(wrong(&honest, Transport::Sse), ["1 duplicated instead of 0"]);
     let lossy = Case { arguments: vec!["drop_every=60".to_owned()], ..honest };
     assert_eq!(wrong(&lossy, Transport::Poll), ["358 received instead of 360", "2 lost instead of 0"]);
+}
+
+/// On a busy machine a stream may end while requests are not answered.
+#[test]
+fn an_end_while_an_answer_is_awaited_is_accounted_for_and_no_more() {
+    let shape = Shape::BRIEF;
+    let ended = case::all(shape).into_iter().find(|case| case.name == "end").unwrap();
+    let all = u64::from(shape.subscribers);
+    let seen = |received: u64, lost: u64, refused: u64| Integrity {
+        published: 10,
+        expected: 10 * all,
+        received,
+        lost,
+        refused,
+        ended: 1,
+        ..Integrity::default()
+    };
+    let wrong = |seen: Integrity| judge::counts(&ended, &seen).len();
+    assert_eq!(wrong(seen(10 * all, 0, 0)), 0);
+    assert_eq!(wrong(seen(10 * all - 1, 1, 0)), 0);
+    assert_eq!(wrong(seen(11 * all, 0, 1)), 0);
+    assert_eq!(wrong(seen(11 * all, 0, 0)), 1, "more came than was accepted or awaited");
+    assert_eq!(wrong(seen(10 * all - 1, 0, 1)), 1, "one is neither here nor lost");
 }
