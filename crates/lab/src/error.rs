@@ -15,6 +15,14 @@ pub enum LabError {
         /// What is wrong, with its line.
         detail: String,
     },
+    /// The target is not one that the laboratory can load; the text names the line and the field.
+    #[error("target {name}: {detail}")]
+    Target {
+        /// The embedded target's name or the file's path.
+        name: String,
+        /// What is wrong, with its line.
+        detail: String,
+    },
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {

@@ -320,13 +320,13 @@ pub(crate) enum ChangesFormat {
 #[derive(Debug, Args)]
 pub(crate) struct LabAdviseFlags {
     /// Connected clients.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true)]
     pub(crate) clients: u32,
     /// Events that each of them receives, a second; 0.2 is one in five seconds.
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) rate: f64,
     /// Bytes of an event's data.
-    #[arg(long, value_name = "BYTES", default_value_t = 300)]
+    #[arg(long, value_name = "BYTES", default_value_t = 300, allow_negative_numbers = true)]
     pub(crate) payload: u32,
     /// Whether clients send as well.
     #[arg(long, value_enum, default_value_t = TwoWayFlag::Unknown)]

@@ -115,7 +115,7 @@ impl Question {
             return Some(format!("`clients` is {}, and must be 1 to {CLIENTS_MAX}", self.clients));
         }
         if !(self.rate > 0.0 && self.rate <= RATE_MAX) {
-            return Some(format!("`rate` is {}, and must be above 0 and at most {RATE_MAX}", self.rate));
+            return Some(format!("`rate` is {:?}, and must be above 0 and at most {RATE_MAX}", self.rate));
         }
         (self.payload > PAYLOAD_MAX)
             .then(|| format!("`payload` is {}, and must be at most {PAYLOAD_MAX}", self.payload))

@@ -244,7 +244,7 @@ impl Target {
         let text = embedded.map_or_else(|| fs::read_to_string(name), Ok).map_err(|source| {
             let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
             let detail = format!("neither one of {} nor a readable file ({source})", names.join(", "));
-            LabError::Scenario { name: name.to_owned(), detail }
+            LabError::Target { name: name.to_owned(), detail }
         })?;
         let folder = Path::new(name).parent().map(Path::to_owned).unwrap_or_default();
         Self::parse(name, &text, folder)
@@ -255,7 +255,7 @@ impl Target {
     /// # Errors
     /// Mistakes, with their lines where they have one.
     pub fn parse(name: &str, text: &str, folder: PathBuf) -> Result<Self> {
-        let error = |detail: String| LabError::Scenario { name: name.to_owned(), detail };
+        let error = |detail: String| LabError::Target { name: name.to_owned(), detail };
         let mut target: Self =
             toml::from_str(text).map_err(|e| error(e.to_string().trim_end().to_owned()))?;
         target.text = text.to_owned();
