@@ -2,8 +2,7 @@
 
 use super::charts::Chart;
 use super::metric::{self, shape};
-use super::part::{table, told};
-use super::scale::Section;
+use super::section::{Section, table, told};
 use super::svg::{Bar, Group, bars};
 use super::text::Words;
 use crate::result::{BrowserTry, Carriage, FactorResults, FactorVisit, Run, Transport};

@@ -237,7 +237,7 @@ impl Charts<'_> {
             svg: stacks(&drawn, &title, &caption),
             title,
             caption,
-            table: super::part::table(&heads, known.iter().map(row).collect(), w),
+            table: super::section::table(&heads, known.iter().map(row).collect(), w),
             legend: Vec::new(),
         })
     }

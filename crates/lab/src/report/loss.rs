@@ -2,8 +2,7 @@
 
 use super::charts::Table;
 use super::metric;
-use super::part::{table, told};
-use super::scale::Section;
+use super::section::{Section, table, told};
 use super::text::Words;
 use crate::result::{Latency, LossResults, LossVisit, Run, Transport};
 use crate::scenario::Metric;

@@ -8,6 +8,7 @@ use super::page::{claims, doubts, facts, limits, title};
 use super::part::parts;
 use super::scale;
 use super::scorecard::{Entry, Row, rows};
+use super::section::Section;
 use super::text::{Language, Words};
 use super::verdict::Verdict;
 use crate::result::{CellRecord, Run};
@@ -101,7 +102,7 @@ fn crowds(run: &Run, w: Words, text: &mut String) {
     section_of(&section, text);
 }
 
-fn section_of(section: &scale::Section, text: &mut String) {
+fn section_of(section: &Section, text: &mut String) {
     section.sentences.iter().for_each(|sentence| push(text, format_args!("{sentence}\n\n")));
     for (heading, rows) in &section.tables {
         push(text, format_args!("### {heading}\n\n"));

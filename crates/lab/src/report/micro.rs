@@ -1,7 +1,6 @@
 //! Code paths, as criterion measured them.
 
-use super::part::table;
-use super::scale::Section;
+use super::section::{Section, table};
 use super::text::Words;
 use crate::result::Run;
 

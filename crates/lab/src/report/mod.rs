@@ -19,6 +19,7 @@ mod resilience;
 mod scale;
 mod scale_charts;
 mod scorecard;
+mod section;
 mod svg;
 mod tables;
 mod terminal;

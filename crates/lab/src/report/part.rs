@@ -1,7 +1,6 @@
-//! A section that is there only where something was measured for it: sentences, tables and charts under a heading.
+//! The sections that are there only where something was measured for them, in their order and under their headings.
 
-use super::charts::{Chart, Table};
-use super::scale::Section;
+use super::section::Section;
 use super::text::Words;
 use super::{factors, loss, micro, proxies, resilience, workloads};
 use crate::result::Run;
@@ -13,19 +12,6 @@ pub(super) struct Part {
     pub(super) title: String,
     pub(super) lead: String,
     pub(super) section: Section,
-}
-
-impl Section {
-    /// A section of tables alone.
-    pub(super) fn of(tables: Vec<(String, Table)>) -> Self {
-        Self { sentences: Vec::new(), tables, charts: Vec::new() }
-    }
-
-    pub(super) fn with(mut self, sentences: Vec<String>, charts: Vec<Chart>) -> Self {
-        self.sentences.extend(sentences);
-        self.charts.extend(charts);
-        self
-    }
 }
 
 /// A part's renderer: `None` where the run has nothing for it.
@@ -50,14 +36,4 @@ pub(super) fn parts(run: &Run, w: Words) -> Vec<Part> {
         })
     };
     all.into_iter().filter_map(part).collect()
-}
-
-/// A table with heads by their text keys.
-pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>, w: Words) -> Table {
-    Table { head: heads.iter().map(|key| w.get(key).to_owned()).collect(), rows }
-}
-
-/// A dash for what is not known.
-pub(super) fn told(value: Option<f64>, of: impl Fn(f64) -> String) -> String {
-    value.map_or("–".to_owned(), of)
 }

@@ -1,8 +1,7 @@
 //! Real proxies in front of each transport: what they let through, hold back and cut, and what they cost.
 
 use super::metric;
-use super::part::{table, told};
-use super::scale::Section;
+use super::section::{Section, table, told};
 use super::text::Words;
 use crate::result::{
     Configuration, CostVisit, Disturbance, Hold, Latency, Opening, ProxyCell, ProxyRecord, ProxyResults, Run,

@@ -2,8 +2,7 @@
 
 use super::charts::{Chart, Charts, Table};
 use super::metric;
-use super::part::{table, told};
-use super::scale::Section;
+use super::section::{Section, table, told};
 use super::svg::{Drawing, Scale};
 use super::text::Words;
 use super::workloads;

@@ -3,6 +3,7 @@
 use super::charts::{Chart, Table};
 use super::metric;
 use super::scale_charts;
+use super::section::Section;
 use super::text::Words;
 use crate::result::{Axis, Integrity, Run, SoakVisit};
 use crate::summary::{
@@ -11,14 +12,6 @@ use crate::summary::{
 };
 
 const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 1.0];
-
-/// What the section says and shows.
-pub(super) struct Section {
-    pub(super) sentences: Vec<String>,
-    /// Tables with a heading each.
-    pub(super) tables: Vec<(String, Table)>,
-    pub(super) charts: Vec<Chart>,
-}
 
 /// The section; `None` where the run had no crowd.
 pub(super) fn section(run: &Run, w: Words) -> Option<Section> {

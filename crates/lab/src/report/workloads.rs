@@ -1,8 +1,7 @@
 //! Every cell that is no step of a sweep, in one table: what each transport made of it.
 
 use super::metric;
-use super::part::{table, told};
-use super::scale::Section;
+use super::section::{Section, table, told};
 use super::text::Words;
 use crate::result::{CellRecord, Publishing, Run, Transport};
 use crate::scenario::Metric;
