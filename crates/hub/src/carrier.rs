@@ -8,6 +8,8 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
+use crate::roster::LinkFacts;
+
 /// Names one connection of a carrier. It is not given to another connection before its subscriber was released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seat(pub u32);
@@ -30,6 +32,12 @@ pub trait Carrier: Debug {
 
     /// Ends the connection after these bytes.
     fn end(&self, seat: Seat, last: Bytes);
+
+    /// What is known of this connection, for an operator who asks.
+    fn facts(&self, seat: Seat) -> Option<LinkFacts> {
+        let _ = seat;
+        None
+    }
 
     /// Asks for a call of [`Hub::advance`](crate::Hub::advance): something is there for this subscriber alone.
     fn pull(&self, seat: Seat);

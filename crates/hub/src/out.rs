@@ -237,6 +237,11 @@ impl Line {
         self.held_at = None;
     }
 
+    /// Whether the connection takes nothing at the moment.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held_at.is_some()
+    }
+
     pub(crate) fn held_secs(&self, now: u64) -> u64 {
         self.held_at.map_or(0, |at| now.saturating_sub(u64::from(at)))
     }

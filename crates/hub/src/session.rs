@@ -61,6 +61,8 @@ struct Session {
     gone_at: Millis,
     /// Whether its name stands in the queue of those that may expire.
     queued: bool,
+    /// An operator has ended it: it is kept to say so to whoever comes with it.
+    is_kicked: bool,
 }
 
 impl Session {
@@ -93,21 +95,29 @@ pub(crate) struct Found {
     pub(crate) left_at: Offset,
 }
 
-/// The session has had a newer connection than the one that wants it.
+/// Why a session that is there is not for the one that wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Late;
+pub(crate) enum Barred {
+    /// It has had a newer connection.
+    Late,
+    /// An operator has ended it.
+    Kicked,
+}
 
 impl Sessions {
     /// Goes on with a session of this namespace. Rooms that are given replace its own. Nothing if there is no such
     /// session.
     ///
     /// # Errors
-    /// [`Late`] if the session has had a newer connection than this one.
-    pub(crate) fn resume(&mut self, id: SessionId, entry: &Entry<'_>) -> Result<Option<Interest>, Late> {
+    /// [`Barred`] if the session has had a newer connection than this one, or was ended by an operator.
+    pub(crate) fn resume(&mut self, id: SessionId, entry: &Entry<'_>) -> Result<Option<Interest>, Barred> {
         let found = self.by_id.get_mut(&id).filter(|session| session.namespace == *entry.namespace);
         let Some(session) = found else { return Ok(None) };
+        if session.is_kicked {
+            return Err(Barred::Kicked);
+        }
         if entry.turn.is_some_and(|turn| turn < session.turn) {
-            return Err(Late);
+            return Err(Barred::Late);
         }
         session.turn = entry.turn.unwrap_or(session.turn);
         if let Some(rooms) = entry.rooms.filter(|rooms| session.interest.rooms.as_ref() != Some(*rooms)) {
@@ -137,6 +147,7 @@ impl Sessions {
             trail: None,
             gone_at: Millis(0),
             queued: false,
+            is_kicked: false,
         };
         self.by_id.insert(id, Box::new(session));
         interest
@@ -169,6 +180,24 @@ impl Sessions {
     pub(crate) fn why(&self, id: SessionId, live: Option<Stretch>, offset: Offset) -> Why {
         let Some(session) = self.by_id.get(&id) else { return Why::NoSession };
         by_trail(session.span, session.trail.as_deref(), live, offset)
+    }
+
+    /// Ends a session by an operator's word. Gives its live subscriber; nothing if there is no such session.
+    pub(crate) fn kick(
+        &mut self,
+        namespace: &Namespace,
+        member: Member,
+        now: Millis,
+    ) -> Option<Option<Live>> {
+        let id = self.find(namespace, member)?.id;
+        let session = self.by_id.get_mut(&id).filter(|session| !session.is_kicked)?;
+        session.is_kicked = true;
+        // Its grace begins now, or when its subscriber has gone.
+        session.gone_at = now;
+        let presence = std::mem::replace(&mut session.presence, Presence::Off);
+        let live = session.live.clone();
+        self.rolls.change((&session.namespace, presence), id, Some(&session.interest), None);
+        Some(live)
     }
 
     fn forget(&mut self, id: SessionId) {
@@ -216,8 +245,8 @@ impl Sessions {
         newest: Offset,
         change: impl FnOnce(&Interest) -> Interest,
     ) -> Result<(Interest, Option<Live>), SessionError> {
-        let found = self.by_id.get_mut(&id).filter(|session| session.namespace == *namespace);
-        let session = found.ok_or(SessionError::Unknown)?;
+        let is_open = |session: &&mut Box<Session>| session.namespace == *namespace && !session.is_kicked;
+        let session = self.by_id.get_mut(&id).filter(is_open).ok_or(SessionError::Unknown)?;
         let interest = change(&session.interest);
         if interest.rooms.as_ref().is_some_and(|rooms| rooms.len() > rooms_max) {
             return Err(SessionError::TooManyRooms);
@@ -381,8 +410,30 @@ mod tests {
         sessions.start(SessionId(1), &turn(Some(1)), 10);
         let mut tried = |number| sessions.resume(SessionId(1), &turn(number)).map(|found| found.is_some());
         assert_eq!(tried(Some(3)), Ok(true));
-        assert_eq!(tried(Some(2)), Err(Late));
+        assert_eq!(tried(Some(2)), Err(Barred::Late));
         assert_eq!(tried(Some(3)), Ok(true), "the same request again");
         assert_eq!(tried(None), Ok(true), "a client that does not count");
+    }
+
+    #[test]
+    fn a_kicked_session_is_closed_for_its_grace() {
+        let mut sessions = Sessions::default();
+        start(&mut sessions, 1, 10);
+        let member = member_of(SessionId(1));
+        assert!(sessions.kick(&namespace(), Member(7), Millis(0)).is_none());
+        assert!(sessions.kick(&Namespace::new("other").unwrap(), member, Millis(0)).is_none());
+        sessions.attach(SessionId(1), live(1));
+        let told = sessions.kick(&namespace(), member, Millis(500)).unwrap();
+        assert_eq!(told.map(|live| live.key), Some(Key::for_test(1)));
+        assert!(sessions.kick(&namespace(), member, Millis(500)).is_none(), "it is over already");
+        let barred = sessions.resume(SessionId(1), &entry(&namespace()));
+        assert_eq!(barred.unwrap_err(), Barred::Kicked);
+        let changed = sessions.change(SessionId(1), &namespace(), 9, Offset::ZERO, Interest::clone);
+        assert_eq!(changed.unwrap_err(), SessionError::Unknown);
+        sessions.detach(SessionId(1), Key::for_test(1), given(), Millis(600));
+        sessions.expire(Millis(700), Millis(100));
+        assert_eq!(sessions.len(), 1);
+        sessions.expire(Millis(701), Millis(100));
+        assert!(!goes_on(&mut sessions, 1));
     }
 }

@@ -16,7 +16,8 @@ use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
 use crate::presence::{Attendance, Change};
 use crate::random::random_session;
-use crate::session::{Entry, Late, Live, SessionError, Sessions, rooms_of};
+use crate::roster::{Choice, Connection, Listing, RoomCount, first_connections, first_rooms};
+use crate::session::{Barred, Entry, Live, SessionError, Sessions, rooms_of};
 use crate::why::{Stretch, Why, by_addressing};
 use crate::{Appended, Balance, Batch, Check, Clock, Engine, EngineError, Feeds, Limits, Presence};
 
@@ -106,16 +107,69 @@ impl Shared {
     pub async fn balance(&self, namespace: &Namespace) -> Result<Balance, Fault> {
         let feed = self.feeds.find(namespace)?;
         let mut balance = Balance { published: feed.last().0, ..Balance::default() };
+        let parts = self.ask_workers(|reply| Ask::Balance(namespace.clone(), reply)).await?;
+        parts.iter().for_each(|part| balance.add(part));
+        Ok(balance)
+    }
+
+    /// Asks each worker in turn.
+    async fn ask_workers<T>(&self, ask: impl Fn(oneshot::Sender<T>) -> Ask) -> Result<Vec<T>, Fault> {
         let mailboxes = lock(&self.mailboxes).clone();
+        let mut parts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
             let (reply, answer) = oneshot::channel();
-            mailbox.order(Order::Ask(Ask::Balance(namespace.clone(), reply)));
+            mailbox.order(Order::Ask(ask(reply)));
             let part = tokio::time::timeout(WORKER_WAIT_MAX, answer).await;
-            let part = part.ok().and_then(Result::ok);
             let silent = || Fault::new(Reason::Internal, "a worker does not answer");
-            balance.add(&part.ok_or_else(silent)?);
+            parts.push(part.ok().and_then(Result::ok).ok_or_else(silent)?);
         }
-        Ok(balance)
+        Ok(parts)
+    }
+
+    /// The connections of a namespace that are chosen: how many, and first those that lag most.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a namespace that is not there; [`Reason::Internal`] if a worker does not answer.
+    pub async fn connections(
+        &self,
+        namespace: &Namespace,
+        choice: &Choice,
+    ) -> Result<Listing<Connection>, Fault> {
+        self.feeds.find(namespace)?;
+        let ask = |reply| Ask::Connections(namespace.clone(), choice.clone(), reply);
+        Ok(first_connections(self.ask_workers(ask).await?, choice.limit))
+    }
+
+    /// The rooms of a namespace in which somebody is: how many, and first the largest.
+    ///
+    /// # Errors
+    /// As [`Shared::connections`].
+    pub async fn rooms(&self, namespace: &Namespace, limit: usize) -> Result<Listing<RoomCount>, Fault> {
+        self.feeds.find(namespace)?;
+        let parts = self.ask_workers(|reply| Ask::Rooms(namespace.clone(), reply)).await?;
+        Ok(first_rooms(parts, limit))
+    }
+
+    /// Ends a session by an operator's word: its stream or poll is told [`Reason::Kicked`], and so is whoever comes with
+    /// this session until its grace is over.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`] for a namespace or a session that is not there, or no longer.
+    pub fn kick(&self, namespace: &Namespace, member: Member) -> Result<(), Fault> {
+        self.feeds.find(namespace)?;
+        let mut sessions = lock(&self.sessions);
+        let unknown = || Fault {
+            reason: Reason::NotFound,
+            field: Some("session".to_owned()),
+            detail: "there is no such session, or no longer".to_owned(),
+        };
+        let live = sessions.kick(namespace, member, self.uptime()).ok_or_else(unknown)?;
+        // Still under the lock: a poll that comes now finds its session closed.
+        if let Some(live) = live {
+            live.mailbox.order(Order::End(live.key, Reason::Kicked));
+        }
+        self.tell_changes(&sessions);
+        Ok(())
     }
 
     /// Subscribers at the moment.
@@ -162,7 +216,8 @@ impl Shared {
     }
 
     /// Goes on with the session that was asked for, or starts another, and attaches its new subscriber.
-    /// Fails with [`Reason::Replaced`] if the session has had a newer connection.
+    /// Fails with [`Reason::Replaced`] if the session has had a newer connection, and with [`Reason::Kicked`] if an
+    /// operator has ended it.
     ///
     /// Both under one lock: a change of rooms between the two would find no subscriber to tell, and this subscriber
     /// would go on with the rooms from before.
@@ -174,7 +229,7 @@ impl Shared {
     ) -> Result<(Interest, SessionId), Fault> {
         let mut sessions = lock(&self.sessions);
         let resumed = match wanted {
-            Some(id) => sessions.resume(id, entry).map_err(late)?.map(|interest| (interest, id)),
+            Some(id) => sessions.resume(id, entry).map_err(barred)?.map(|interest| (interest, id)),
             None => None,
         };
         let (interest, id) = resumed.unwrap_or_else(|| {
@@ -402,12 +457,12 @@ async fn given_by(live: &Live, offset: Offset) -> Option<(Stretch, Option<Millis
     tokio::time::timeout(WORKER_WAIT_MAX, answer).await.ok()?.ok()?
 }
 
-fn late(_: Late) -> Fault {
-    Fault {
-        reason: Reason::Replaced,
-        field: Some("turn".to_owned()),
-        detail: "a newer connection has the session".to_owned(),
-    }
+fn barred(barred: Barred) -> Fault {
+    let (reason, field, detail) = match barred {
+        Barred::Late => (Reason::Replaced, "turn", "a newer connection has the session"),
+        Barred::Kicked => (Reason::Kicked, "session", "an operator has ended it"),
+    };
+    Fault { reason, field: Some(field.to_owned()), detail: detail.to_owned() }
 }
 
 /// A duration in whole milliseconds.

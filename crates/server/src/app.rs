@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::problem::{not_found, wrong_method};
 use crate::transport::{poll::poll, sse, ws::ws};
-use crate::{balance, docs, health, history, metrics, presence, publish, report, sessions};
+use crate::{admin, balance, docs, health, history, metrics, presence, publish, report, sessions};
 
 /// Everything that `serve` answers.
 pub(crate) fn configure(routes: &mut ServiceConfig) {
@@ -37,6 +37,7 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
                         .default_service(only("PATCH, PUT")),
                 ),
         )
+        .configure(admin::configure)
         .service(
             web::resource("/healthz")
                 .get(health::live)

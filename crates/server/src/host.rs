@@ -45,6 +45,11 @@ fn name_of(authority: &str) -> &str {
     }
 }
 
+/// Whether the value of `Host` names this machine.
+pub(crate) fn is_asked_as_this_machine(host: &str) -> bool {
+    is_this_machine(name_of(host))
+}
+
 fn is_this_machine(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost"

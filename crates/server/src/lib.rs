@@ -15,6 +15,7 @@
 //! 2. A client that is gone, slow or hostile costs what its own connection costs.
 //! 3. Without authentication nothing but loopback is served, unless it was asked for in so many words.
 
+mod admin;
 mod admission;
 mod app;
 mod balance;

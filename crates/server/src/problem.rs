@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use tricast_feed::Reason;
 use tricast_wire::Fault;
@@ -51,6 +51,10 @@ impl ResponseError for Refusal {
         let after = self.0.retry_after_secs.or(comes_back.then_some(RETRY_AFTER_SECS));
         if let Some(secs) = after {
             response.insert_header((RETRY_AFTER, secs));
+        }
+        if self.0.reason == Reason::Unauthorized {
+            // RFC 9110, section 15.5.2.
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         response.body(self.0.json())
     }

@@ -1,8 +1,14 @@
 //! What a worker answers when it is asked.
 
-use tricast_feed::{Millis, Namespace, Offset};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use tricast_feed::{Millis, Namespace, Offset, Room, RoomSet};
 
 use crate::ask::Ask;
+use crate::out::Out;
+use crate::roster::{Choice, Connection, Listing, Stance, keep_first};
+use crate::session::rooms_of;
 use crate::tally::Tally;
 use crate::why::Stretch;
 use crate::worker::state::{Local, Place, State, Subscriber};
@@ -22,6 +28,12 @@ impl State {
                 };
                 reply.send(found.map(given)).ok();
             }
+            Ask::Connections(namespace, choice, reply) => {
+                reply.send(self.connections(&namespace, &choice)).ok();
+            }
+            Ask::Rooms(namespace, reply) => {
+                reply.send(self.rooms(&namespace)).ok();
+            }
         }
     }
 
@@ -33,6 +45,75 @@ impl State {
             tallies[subscriber.way.index()].pending += subscriber.debt.open();
         }
         tallies
+    }
+
+    /// The first of this worker's connections that are asked for.
+    fn connections(&self, namespace: &Namespace, choice: &Choice) -> Listing<Connection> {
+        let Some(index) = self.by_name.get(namespace) else { return Listing { count: 0, first: vec![] } };
+        let local = &self.locals[*index];
+        let last = local.feed.last();
+        let is_in = |subscriber: &Subscriber, room: &Room| {
+            subscriber.interest.rooms.as_ref().is_some_and(|rooms| rooms.contains(room))
+        };
+        let is_chosen = |subscriber: &&Subscriber| {
+            subscriber.feed == *index
+                && choice.way.is_none_or(|way| subscriber.way == way)
+                && choice.room.as_ref().is_none_or(|room| is_in(subscriber, room))
+        };
+        let lag = |subscriber: &Subscriber| last.0.saturating_sub(local.standing(subscriber.place).0);
+        let all = self.subscribers.iter().map(|(_, subscriber)| subscriber).filter(is_chosen);
+        let mut chosen: Vec<&Subscriber> = all.collect();
+        let count = chosen.len();
+        keep_first(&mut chosen, choice.limit, |found| {
+            (Reverse(lag(found)), found.began.1, found.interest.member)
+        });
+        let seen = |subscriber: &&Subscriber| {
+            Some(Connection {
+                member: subscriber.interest.member?,
+                way: subscriber.way,
+                rooms: rooms_of(&subscriber.interest),
+                since: subscriber.began.1,
+                lag: lag(subscriber),
+                stance: self.stance(subscriber),
+                link: match &subscriber.out {
+                    Out::Line(line) => self.carrier.facts(line.seat),
+                    Out::Call(call) => self.carrier.facts(call.seat),
+                    Out::Pipe(_) | Out::Parked(_) => None,
+                },
+            })
+        };
+        Listing { count, first: chosen.iter().filter_map(seen).collect() }
+    }
+
+    fn stance(&self, subscriber: &Subscriber) -> Stance {
+        let stalls = match &subscriber.out {
+            Out::Call(call) if call.rests() => return Stance::Resting,
+            Out::Line(line) => line.is_held(),
+            Out::Pipe(pipe) => pipe.stalled_secs(self.second) > 0,
+            Out::Call(_) | Out::Parked(_) => false,
+        };
+        match subscriber.place {
+            _ if stalls => Stance::Stalled,
+            Place::Live | Place::Due => Stance::Live,
+            Place::Behind(_) => Stance::Behind,
+        }
+    }
+
+    /// How many of this worker's connections are in each room.
+    fn rooms(&self, namespace: &Namespace) -> HashMap<Room, usize> {
+        let mut counts = HashMap::new();
+        let Some(index) = self.by_name.get(namespace) else { return counts };
+        let mine = self.subscribers.iter().filter(|(_, subscriber)| subscriber.feed == *index);
+        for room in mine.flat_map(|(_, subscriber)| subscriber.interest.rooms.iter().flat_map(RoomSet::iter))
+        {
+            match counts.get_mut(room) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(room.clone(), 1);
+                }
+            }
+        }
+        counts
     }
 }
 

@@ -1,9 +1,11 @@
 //! Settings as they are meant: checked, with every default filled in.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use subtle::ConstantTimeEq as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tricast_feed::Namespace;
@@ -15,6 +17,9 @@ use crate::settings::SettingsSource;
 use crate::settings::reader::Reader;
 use crate::settings::written::{Mistake, Written};
 
+/// How long the console's token is, in characters.
+const ADMIN_TOKEN_CHARS: RangeInclusive<usize> = 16..=256;
+
 /// Who writes to the connections of streams and polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FanoutWay {
@@ -22,6 +27,23 @@ pub enum FanoutWay {
     Owned,
     /// actix, as bodies of responses.
     Body,
+}
+
+/// The token of the console. It shows itself nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdminToken(String);
+
+impl AdminToken {
+    /// Whether a client's is the same. It takes as long for any of this length.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        self.0.as_bytes().ct_eq(other.as_bytes()).into()
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken")
+    }
 }
 
 /// What TLS needs.
@@ -59,6 +81,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// The files of the certificate and of its key, where the server speaks TLS.
     pub tls: Option<TlsFiles>,
+    /// What the console asks for.
+    pub admin_token: Option<AdminToken>,
     /// Origins beside its own.
     pub origins: Vec<String>,
     /// Namespaces and the options of each, `default` among them.
@@ -117,6 +141,7 @@ impl Settings {
             request_timeout: Duration::from_millis(reader.number("server.request_timeout_ms", 100, 600_000)),
             hosts: reader.list("server.hosts"),
             tls: reader.tls(),
+            admin_token: reader.admin_token(),
             origins: reader.origins(),
             options: reader.options(),
             is_dynamic: reader.flag("namespaces.dynamic"),
@@ -175,6 +200,27 @@ impl Reader {
             (false, false) => {}
         }
         Some(TlsFiles { certificate: certificate.into(), key: key.into() })
+    }
+
+    fn admin_token(&mut self) -> Option<AdminToken> {
+        let path = self.file("admin.token_file");
+        if path.is_empty() {
+            return None;
+        }
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.wrong("admin.token_file", format!("{path}: {error}"));
+                return None;
+            }
+        };
+        let token = text.trim();
+        if !ADMIN_TOKEN_CHARS.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let detail = "expected 16 to 256 visible ASCII characters in one line";
+            self.wrong("admin.token_file", format!("{path}: {detail}"));
+            return None;
+        }
+        Some(AdminToken(token.to_owned()))
     }
 
     fn origins(&mut self) -> Vec<String> {
@@ -306,6 +352,32 @@ pub(super) mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_consoles_token_is_read_from_a_file_and_shown_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |token: &str| {
+            let path = dir.path().join("token");
+            std::fs::write(&path, token).unwrap();
+            load("", &[], &[("admin.token_file", path.to_str().unwrap())])
+        };
+        let settings = read("correct-horse-battery\n").unwrap();
+        let token = settings.admin_token.as_ref().unwrap();
+        assert!(token.is("correct-horse-battery") && !token.is("correct-horse-batterx") && !token.is(""));
+        assert!(!format!("{settings:?}").contains("correct"));
+        for bad in
+            ["short", "", &"x".repeat(257), "correct horse battery staple", "correct-horse-b\u{e9}ttery"]
+        {
+            let told = read(bad).unwrap_err();
+            assert!(
+                told[0].starts_with("admin.token_file (from a flag): ") && !told[0].contains("correct"),
+                "{told:?}"
+            );
+        }
+        let missing = load("", &[], &[("admin.token_file", "/nonexistent/token")]).unwrap_err();
+        assert!(missing[0].contains("/nonexistent/token: No such file"), "{missing:?}");
+        assert!(load("", &[], &[]).unwrap().admin_token.is_none());
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub fn keys() -> &'static [Key] {
         "server.hosts" = "[]" : "names beside localhost under which a server on a loopback address may be asked, such as those that a proxy passes on; \"*\" is any";
         "tls.certificate" = "\"\"" : "file with the server's certificate and those that vouch for it, PEM; given, the server speaks TLS 1.2 and 1.3 only";
         "tls.key" = "\"\"" : "file with the certificate's private key, PEM";
+        "admin.token_file" = "\"\"" : "file with the token that the console asks for, 16 to 256 visible ASCII characters; without one the console answers this machine alone";
         "origins.allowed" = "[]" : "origins beside the server's own that may use it from a browser, such as \"https://app.example\"; \"*\" is any";
         "namespaces.declared" = "[]" : "namespaces beside `default`";
         "namespaces.dynamic" = "false" : "whether a namespace is made on first use";

@@ -27,6 +27,7 @@ macro_rules! on_each_lane {
 
 mod bodies;
 mod commands;
+mod console;
 mod durable;
 mod ends;
 mod frames;

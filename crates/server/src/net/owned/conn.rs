@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use tricast_feed::SessionId;
-use tricast_hub::Key;
+use tricast_hub::{Key, LinkFacts};
 
 use crate::net::guests::Guest;
 use crate::net::owned::io::Io;
@@ -129,6 +129,11 @@ impl Conn {
     /// The connection moves out, with its place and what was read ahead.
     pub(crate) fn move_out(&mut self) -> Option<(Io, Guest)> {
         self.io.take().zip(self.guest.take())
+    }
+
+    /// What an operator is told of it, once its request was answered.
+    pub(crate) fn facts(&self) -> Option<LinkFacts> {
+        self.io.as_ref().map(Io::facts)
     }
 
     pub(crate) fn io(&mut self) -> Option<&mut Io> {

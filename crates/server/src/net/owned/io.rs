@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use actix_web::rt::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use tricast_hub::LinkFacts;
 
 use crate::net::tls::{Tls, TlsWire};
 use crate::net::wire::{Fresh, Wire};
@@ -15,6 +16,8 @@ use crate::net::wire::{Fresh, Wire};
 pub(crate) struct Io {
     stream: mio::net::TcpStream,
     tls: Option<Tls>,
+    /// Bytes that it took, before encryption.
+    sent: u64,
 }
 
 impl Io {
@@ -24,7 +27,7 @@ impl Io {
         let (mut stream, tls) = match wire {
             Wire::Fresh(mut fresh) if fresh.registry.is_some() => {
                 registry.reregister(&mut fresh.stream, token, interest)?;
-                return Ok(Self { stream: fresh.stream, tls: None });
+                return Ok(Self { stream: fresh.stream, tls: None, sent: 0 });
             }
             Wire::Fresh(fresh) => (fresh.stream, None),
             Wire::Plain(stream) => (mio::net::TcpStream::from_std(stream.into_std()?), None),
@@ -36,7 +39,7 @@ impl Io {
             Wire::Memory(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         registry.register(&mut stream, token, interest)?;
-        Ok(Self { stream, tls })
+        Ok(Self { stream, tls, sent: 0 })
     }
 
     /// Gives it back.
@@ -54,6 +57,11 @@ impl Io {
         Wire::Fresh(Fresh { stream: self.stream, registry: Some(Rc::clone(registry)) })
     }
 
+    /// What an operator is told of it.
+    pub(crate) fn facts(&self) -> LinkFacts {
+        LinkFacts { peer: self.stream.peer_addr().ok(), sent: self.sent }
+    }
+
     /// Whether there may be more to read although a read was short: what TLS gives at once is a record.
     pub(crate) fn reads_in_records(&self) -> bool {
         self.tls.is_some()
@@ -64,13 +72,17 @@ impl Io {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
         if let Some(tls) = &mut self.tls {
             let taken = tls.write(bytes, &mut self.stream)?;
+            self.sent += taken as u64;
             return Ok((taken, taken == bytes.len() && !tls.has_unsent()));
         }
         let mut written = 0;
         while written < bytes.len() {
             match self.stream.write(&bytes[written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
+                Ok(count) => {
+                    written += count;
+                    self.sent += count as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((written, false)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

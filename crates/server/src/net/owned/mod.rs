@@ -31,7 +31,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tricast_feed::SessionId;
-use tricast_hub::{Carrier, Hub, Key, Seat};
+use tricast_hub::{Carrier, Hub, Key, LinkFacts, Seat};
 
 use crate::net::front::Front;
 use crate::net::guests::Guest;
@@ -371,6 +371,10 @@ impl Carrier for Owned {
         self.follow(seat.0, flow);
         self.set_deadline(seat.0, END);
         self.note(|todo| todo.released.extend(released));
+    }
+
+    fn facts(&self, seat: Seat) -> Option<LinkFacts> {
+        self.table.borrow().get(seat.0 as usize)?.facts()
     }
 
     fn pull(&self, seat: Seat) {
