@@ -101,6 +101,7 @@ fn tell(address: SocketAddr, program: Option<OsString>) -> std::io::Result<()> {
             format!("curl -H 'content-type: application/json' -d '{{\"data\":\"hello\"}}' {feed}/events"),
         ),
         ("report", format!("http://{address}/report/")),
+        ("console", format!("http://{address}/admin")),
         ("stop", "Ctrl-C".to_owned()),
     ];
     let mut stdout = std::io::stdout().lock();

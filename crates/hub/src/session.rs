@@ -182,22 +182,26 @@ impl Sessions {
         by_trail(session.span, session.trail.as_deref(), live, offset)
     }
 
-    /// Ends a session by an operator's word. Gives its live subscriber; nothing if there is no such session.
+    /// Ends a session by an operator's word. Gives its live subscriber.
+    ///
+    /// # Errors
+    /// [`SessionError::Unknown`] if there is no such session, or it was ended so before.
     pub(crate) fn kick(
         &mut self,
         namespace: &Namespace,
         member: Member,
         now: Millis,
-    ) -> Option<Option<Live>> {
-        let id = self.find(namespace, member)?.id;
-        let session = self.by_id.get_mut(&id).filter(|session| !session.is_kicked)?;
+    ) -> Result<Option<Live>, SessionError> {
+        let id = self.find(namespace, member).ok_or(SessionError::Unknown)?.id;
+        let session = self.by_id.get_mut(&id).filter(|session| !session.is_kicked);
+        let session = session.ok_or(SessionError::Unknown)?;
         session.is_kicked = true;
         // Its grace begins now, or when its subscriber has gone.
         session.gone_at = now;
         let presence = std::mem::replace(&mut session.presence, Presence::Off);
         let live = session.live.clone();
         self.rolls.change((&session.namespace, presence), id, Some(&session.interest), None);
-        Some(live)
+        Ok(live)
     }
 
     fn forget(&mut self, id: SessionId) {
@@ -420,12 +424,12 @@ mod tests {
         let mut sessions = Sessions::default();
         start(&mut sessions, 1, 10);
         let member = member_of(SessionId(1));
-        assert!(sessions.kick(&namespace(), Member(7), Millis(0)).is_none());
-        assert!(sessions.kick(&Namespace::new("other").unwrap(), member, Millis(0)).is_none());
+        assert!(sessions.kick(&namespace(), Member(7), Millis(0)).is_err());
+        assert!(sessions.kick(&Namespace::new("other").unwrap(), member, Millis(0)).is_err());
         sessions.attach(SessionId(1), live(1));
         let told = sessions.kick(&namespace(), member, Millis(500)).unwrap();
         assert_eq!(told.map(|live| live.key), Some(Key::for_test(1)));
-        assert!(sessions.kick(&namespace(), member, Millis(500)).is_none(), "it is over already");
+        assert!(sessions.kick(&namespace(), member, Millis(500)).is_err(), "it is over already");
         let barred = sessions.resume(SessionId(1), &entry(&namespace()));
         assert_eq!(barred.unwrap_err(), Barred::Kicked);
         let changed = sessions.change(SessionId(1), &namespace(), 9, Offset::ZERO, Interest::clone);

@@ -154,16 +154,10 @@ impl Shared {
     /// this session until its grace is over.
     ///
     /// # Errors
-    /// [`Reason::NotFound`] for a namespace or a session that is not there, or no longer.
-    pub fn kick(&self, namespace: &Namespace, member: Member) -> Result<(), Fault> {
-        self.feeds.find(namespace)?;
+    /// [`SessionError::Unknown`] for a session that is not there, or no longer.
+    pub fn kick(&self, namespace: &Namespace, member: Member) -> Result<(), SessionError> {
         let mut sessions = lock(&self.sessions);
-        let unknown = || Fault {
-            reason: Reason::NotFound,
-            field: Some("session".to_owned()),
-            detail: "there is no such session, or no longer".to_owned(),
-        };
-        let live = sessions.kick(namespace, member, self.uptime()).ok_or_else(unknown)?;
+        let live = sessions.kick(namespace, member, self.uptime())?;
         // Still under the lock: a poll that comes now finds its session closed.
         if let Some(live) = live {
             live.mailbox.order(Order::End(live.key, Reason::Kicked));

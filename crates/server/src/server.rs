@@ -91,10 +91,11 @@ impl Server {
                 .wrap(from_fn(host::guard))
                 .configure(move |routes| {
                     if let Some(desk) = desk {
-                        pages::configure(routes);
+                        pages::configure_demo(routes);
                         demo::configure(routes, desk);
                     }
                     app::configure(routes);
+                    pages::configure(routes);
                 });
             let stops = stops.clone();
             let stops: Stops = Rc::new(move || {

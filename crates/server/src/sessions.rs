@@ -91,13 +91,18 @@ fn answer(changed: Result<Vec<Room>, SessionError>) -> Result<HttpResponse, Refu
 
 /// `,"rooms":["a","b"]`: the rooms that a session has now.
 pub(crate) fn rooms_field(changed: Result<Vec<Room>, SessionError>) -> Result<String, Fault> {
-    let rooms = changed.map_err(|error| match error {
+    let rooms = changed.map_err(fault_of)?;
+    let names: Vec<String> = rooms.iter().map(|room| format!("\"{room}\"")).collect();
+    Ok(format!(",\"rooms\":[{}]", names.join(",")))
+}
+
+/// What a client is told that asked for a change of a session.
+pub(crate) fn fault_of(error: SessionError) -> Fault {
+    match error {
         SessionError::Unknown => {
             let detail = "there is no such session, or no longer".to_owned();
             Fault { reason: Reason::NotFound, field: Some("session".to_owned()), detail }
         }
         SessionError::TooManyRooms => Fault::bad("rooms", "more than limits.rooms_max"),
-    })?;
-    let names: Vec<String> = rooms.iter().map(|room| format!("\"{room}\"")).collect();
-    Ok(format!(",\"rooms\":[{}]", names.join(",")))
+    }
 }

@@ -8,7 +8,7 @@ import { browser, open, server } from './browser.js';
 const IMAGES = fileURLToPath(new URL('../../../docs/guide/images/', import.meta.url));
 // Those that were asked for, or all of them.
 const ASKED = process.argv.slice(2);
-const SCENES = ASKED.length > 0 ? ASKED : ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
+const SCENES = ASKED.length > 0 ? ASKED.filter((name) => name !== 'console') : ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
 // The longest scenario waits for ten thousand clients before it measures.
 const END_MS = 90_000;
 
@@ -26,6 +26,16 @@ async function keep(page, selector, name) {
   await page.screenshot({ path: `${IMAGES}${name}.png`, animations: 'disabled' });
 }
 
+/** Beside a page whose lanes are among its connections. */
+async function keepConsole(beside) {
+  const page = await beside.context().newPage();
+  await page.setViewportSize({ width: 1440, height: 1000 });
+  await page.goto(new URL('/admin', tricast.url).href);
+  await page.waitForFunction(() => document.querySelectorAll('[data-x="connections"] button').length >= 3);
+  await keep(page, 'body', 'console');
+  await page.close();
+}
+
 const tricast = await server();
 const chrome = await browser();
 try {
@@ -36,6 +46,7 @@ try {
     await keep(wide.page, '.scenes', `page-${scene}`);
     if (scene === 'cut') await keep(wide.page, '.lab', 'page-textbook');
   }
+  if (ASKED.length === 0 || ASKED.includes('console')) await keepConsole(wide.page);
   await wide.close();
   const looks = {
     'page-dark': { viewport: { width: 1440, height: 640 }, colorScheme: 'dark' },

@@ -80,6 +80,7 @@ export class Lane {
     this.connection = connect({ transport: way, rooms, label, shared: false, backoff: { baseMs: 300, capMs: 2000 } });
     this.connection.on('*', (event, meta) => this.#event(event, meta, clock, arrived));
     this.connection.watch('state', ({ state, from }) => this.#turned(state, from));
+    this.connection.watch('close', (end) => this.#ended(end));
     this.connection.watch('sync', (sync) => this.#integrity.sync(sync));
     this.connection.watch('gap', (gap) => this.#integrity.gap(gap));
     // The integrity has it from `sync`; here it is said that somebody heard it.
@@ -286,7 +287,7 @@ export class Lane {
   // While it is away, the lane says since when and where it will go on.
   #away() {
     const since = this.#outage.since;
-    if (since === null) return;
+    if (since === null || this.connection.state === 'closed') return;
     const node = this.part('stamp');
     node.dataset.kind = 'away';
     node.title = '';
@@ -294,6 +295,14 @@ export class Lane {
       seconds: seconds(performance.now() - since),
       place: `#${number(this.#offset)}`,
     });
+  }
+
+  // The server has ended it for good: it does not come back by itself.
+  #ended({ reason }) {
+    const node = this.part('stamp');
+    node.dataset.kind = 'away';
+    node.title = '';
+    this.part('stamp-text').textContent = t('stamp.ended', { reason });
   }
 
   /** Once a second: asks the tap, resolves holes, redraws the figures. */

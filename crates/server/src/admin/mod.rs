@@ -19,6 +19,7 @@ use crate::history::json;
 use crate::metrics::House;
 use crate::problem::{Refusal, wrong_method};
 use crate::query::{Query, namespace};
+use crate::sessions::fault_of;
 
 const LIMIT: std::ops::RangeInclusive<u64> = 0..=1000;
 const LIMIT_DEFAULT: u64 = 100;
@@ -130,7 +131,9 @@ async fn kick(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
     let namespace = namespace(&request)?;
     let named = request.match_info().get("session").unwrap_or_default();
     let member = text::parse_member(named).map_err(|fault| fault.within("session"))?;
-    ctx.hub.shared().kick(&namespace, member)?;
+    let shared = ctx.hub.shared();
+    shared.feeds.find(&namespace)?;
+    shared.kick(&namespace, member).map_err(fault_of)?;
     tracing::info!(%namespace, member = text::member(member), "kicked");
     Ok(HttpResponse::NoContent().insert_header(("cache-control", "no-store")).finish())
 }

@@ -10,6 +10,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[include = "js/tricast.js"]
 #[include = "js/tricast/*"]
 #[include = "js/page/*"]
+#[include = "js/console/*"]
 #[include = "css/*"]
 #[include = "locales/*"]
 #[include = "icons/*"]

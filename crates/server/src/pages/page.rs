@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::language::{COOKIE, Language, Texts, choose};
+use super::language::{COOKIE, Choice, Language, Texts, choose};
 
 /// Only what the page's own server sends: no inline script or style, no other origin, no frame around it.
 const POLICY: &str =
@@ -15,21 +15,21 @@ const KEPT_SECONDS: u32 = 365 * 24 * 60 * 60;
 /// The parameters of the page's address. Others are left to the page's scripts.
 #[derive(Deserialize)]
 pub(super) struct Query {
-    lang: Option<String>,
+    pub(super) lang: Option<String>,
 }
 
 /// One of the three columns. Its words are keys of the texts.
-struct Lane {
-    way: &'static str,
-    mark: &'static str,
+pub(super) struct Lane {
+    pub(super) way: &'static str,
+    pub(super) mark: &'static str,
     number: u8,
     name: &'static str,
-    short: &'static str,
+    pub(super) short: &'static str,
     tiny: &'static str,
     how: &'static str,
 }
 
-const LANES: [Lane; 3] = [
+pub(super) const LANES: [Lane; 3] = [
     Lane {
         way: "poll",
         mark: "triangle",
@@ -100,13 +100,22 @@ pub(super) async fn show(request: HttpRequest, query: web::Query<Query>) -> acti
         tabs: &TABS,
         version: env!("CARGO_PKG_VERSION"),
     };
+    answer(&request, &choice, &page)
+}
+
+/// A page as an answer, in the language that was chosen.
+pub(super) fn answer(
+    request: &HttpRequest,
+    choice: &Choice,
+    page: &impl Template,
+) -> actix_web::Result<HttpResponse> {
     let html = page.render().map_err(actix_web::error::ErrorInternalServerError)?;
     let mut response = HttpResponse::Ok();
     if choice.explicit {
         response.insert_header((header::SET_COOKIE, remembered(choice.language)));
     }
     response.insert_header((header::CONTENT_LANGUAGE, choice.language.tag()));
-    guard(&mut response, &request);
+    guard(&mut response, request);
     Ok(response.content_type("text/html; charset=utf-8").body(html))
 }
 

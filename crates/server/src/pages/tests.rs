@@ -12,7 +12,8 @@ use super::language::Language;
 const STATIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../static");
 
 async fn ask(path: &str, headers: &[(header::HeaderName, &str)]) -> ServiceResponse {
-    let app = actix::init_service(App::new().configure(super::configure)).await;
+    let app =
+        actix::init_service(App::new().configure(super::configure_demo).configure(super::configure)).await;
     let mut request = actix::TestRequest::get().uri(path);
     for (name, value) in headers {
         request = request.insert_header((name.clone(), *value));
@@ -136,7 +137,7 @@ fn both_languages_fill_in_the_same_places() {
 fn every_text_that_is_named_exists_and_every_text_is_named() {
     let texts = Language::English.texts();
     let known: BTreeSet<&str> = texts.keys().collect();
-    let mut sources = include_str!("page.rs").to_owned();
+    let mut sources = [include_str!("page.rs"), include_str!("console.rs")].concat();
     for path in files_under(Path::new(STATIC)) {
         sources.push_str(&std::fs::read_to_string(path).unwrap());
     }
