@@ -36,6 +36,9 @@ impl Bench {
     }
 
     fn visit_crowd(&mut self, cell: &CrowdCell, repetition: u32) -> Result<()> {
+        if self.takes_crowd(cell, repetition) {
+            return Ok(());
+        }
         let place = format!("crowd {} {}", cell.name, repetition + 1);
         self.meet(&place, |bench, ground| {
             let scenario = &bench.scenario;
@@ -67,8 +70,10 @@ impl Bench {
                 self.reporter.expect_more(u64::from(PLACES));
             }
             let round = self.crowds().stalled.iter().map(|visit| visit.round + 1).max().unwrap_or(0);
-            for place in 0..PLACES {
-                self.visit_stalled(cell, round, place)?;
+            if !self.takes_round(cell, round) {
+                for place in 0..PLACES {
+                    self.visit_stalled(cell, round, place)?;
+                }
             }
             let mut now = self.crowds().stalled.iter().filter(|visit| visit.round == round);
             if !now.any(|visit| visit.integrity.missed_ticks > 0) || self.stop.is_asked() {
@@ -90,6 +95,9 @@ impl Bench {
     }
 
     fn visit_soak(&mut self, cell: &SoakCell, repetition: u32) -> Result<()> {
+        if self.takes_soak(cell, repetition) {
+            return Ok(());
+        }
         let place = format!("soak {}", repetition + 1);
         self.meet(&place, |bench, ground| {
             let visit = crowd::soak(ground, cell, &bench.scenario.transports, repetition)?;

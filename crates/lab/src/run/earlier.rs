@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::Bench;
 use crate::error::{LabError, Result};
 use crate::result::{FILE, Kept, Omission, RawVisit, Run, Transport};
-use crate::scenario::{self, Cell, Saturation, ScaleCell, Scenario, Surroundings};
+use crate::scenario::{self, Cell, Saturation, Scenario, Surroundings};
 
 /// Why a part is missing that the run was in the middle of when it was stopped.
 const STOPPED: &str = "the run was stopped in the middle of it";
@@ -18,8 +18,8 @@ const STOPPED: &str = "the run was stopped in the middle of it";
 /// An earlier run, and what it was asked.
 #[derive(Debug)]
 pub(super) struct Earlier {
-    run: Run,
-    scenario: Scenario,
+    pub(super) run: Run,
+    pub(super) scenario: Scenario,
     folder: PathBuf,
 }
 
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     /// Takes visits over, where the earlier run has them; whether it had.
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         find: impl FnOnce(&Earlier, &Scenario) -> Option<T>,
         keep: impl FnOnce(&mut Run, T),
@@ -173,19 +173,6 @@ impl Bench {
                 same.find(|visit| asked && visit.void.is_empty()).cloned()
             },
             |run, visit| run.memory.push(visit),
-        )
-    }
-
-    pub(super) fn takes_scale(&mut self, cell: &ScaleCell, at: u32, repetition: u32) -> bool {
-        self.take(
-            |earlier, _| {
-                let asked = earlier.scenario.crowd.scales.contains(cell);
-                let visits = earlier.run.crowd.iter().flat_map(|crowd| &crowd.scale);
-                let mut same = visits
-                    .filter(|visit| (visit.axis, visit.at, visit.repetition) == (cell.axis, at, repetition));
-                same.find(|visit| asked && visit.void.is_empty()).cloned()
-            },
-            |run, visit| run.crowd.get_or_insert_default().scale.push(visit),
         )
     }
 

@@ -3,6 +3,7 @@
 mod crowd;
 mod doubts;
 mod earlier;
+mod earlier_crowds;
 mod live;
 mod memory;
 mod micro;
