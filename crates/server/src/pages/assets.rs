@@ -1,8 +1,20 @@
-//! The files that the page loads, embedded in the program.
+//! The files that the pages load, embedded in the program. They are sent packed to whoever takes that.
 
-use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use actix_web::http::header::{
+    self, AcceptEncoding, ContentEncoding, Encoding, EntityTag, Header as _, IfNoneMatch,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// Files that were asked for packed (RFC 1952), by their path: never more than there are.
+static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
 
 /// What may be served. Templates are not: they are no use to a browser.
 #[derive(RustEmbed)]
@@ -30,26 +42,59 @@ fn answer(request: &HttpRequest, path: &str) -> HttpResponse {
     let (Some(file), Some(media_type)) = (Assets::get(path), media_type(path)) else {
         return HttpResponse::NotFound().finish();
     };
-    let tag = entity_tag(&file);
+    let is_packed = takes_gzip(request);
+    let tag = entity_tag(&file, is_packed);
     if is_known(request, &tag) {
         return HttpResponse::NotModified()
             .insert_header(header::ETag(tag))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header((header::VARY, "accept-encoding"))
             .finish();
     }
-    HttpResponse::Ok()
+    let body = if is_packed { packed(path, &file) } else { Bytes::from(file.data.into_owned()) };
+    let mut response = HttpResponse::Ok();
+    if is_packed {
+        response.insert_header(ContentEncoding::Gzip);
+    }
+    response
         .insert_header(header::ETag(tag))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, "accept-encoding"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(("Cross-Origin-Resource-Policy", "same-origin"))
         .content_type(media_type)
-        .body(file.data.into_owned())
+        .body(body)
 }
 
-/// A strong tag: the first half of the content's SHA-256.
-fn entity_tag(file: &EmbeddedFile) -> EntityTag {
+/// Whether the client would rather have it packed (RFC 9110, section 12.5.3). One that does not say so does not.
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let says = request.headers().contains_key(header::ACCEPT_ENCODING);
+    let offered = [Encoding::gzip(), Encoding::identity()];
+    let chosen = AcceptEncoding::parse(request).ok().and_then(|accepted| accepted.negotiate(offered.iter()));
+    says && chosen == Some(Encoding::gzip())
+}
+
+/// A file, packed when it is asked for first.
+fn packed(path: &str, file: &EmbeddedFile) -> Bytes {
+    let mut known = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(packed) = known.get(path) {
+        return packed.clone();
+    }
+    let mut packing = GzEncoder::new(Vec::new(), Compression::best());
+    // A vector takes everything.
+    let packed = packing.write_all(&file.data).and_then(|()| packing.finish()).unwrap_or_default();
+    let packed = Bytes::from(packed);
+    known.insert(path.to_owned(), packed.clone());
+    packed
+}
+
+/// A strong tag: the first half of the content's SHA-256. The packed file is another representation.
+fn entity_tag(file: &EmbeddedFile, is_packed: bool) -> EntityTag {
     let hash = file.metadata.sha256_hash();
-    let text: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    if is_packed {
+        text.push_str("-gzip");
+    }
     EntityTag::new_strong(text)
 }
 

@@ -1,6 +1,7 @@
 //! The page and its files through a real actix service, and the texts against everything that names one.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use actix_web::dev::ServiceResponse;
@@ -89,6 +90,30 @@ async fn a_file_comes_with_its_type_and_a_tag_that_is_honoured() {
     assert_eq!(other.status(), StatusCode::OK);
     let icon = ask("/favicon.ico", &[]).await;
     assert_eq!(header_of(&icon, header::CONTENT_TYPE), "image/svg+xml");
+}
+
+#[actix_web::test]
+async fn a_file_is_packed_for_whoever_takes_that() {
+    let path = "/static/js/tricast/machine.js";
+    let plain = ask(path, &[]).await;
+    assert_eq!(header_of(&plain, header::CONTENT_ENCODING), "");
+    let plain_tag = header_of(&plain, header::ETAG).to_owned();
+    let plain = actix::read_body(plain).await;
+    for accepted in ["gzip", "gzip, deflate, br, zstd", "br, gzip;q=0.5"] {
+        let packed = ask(path, &[(header::ACCEPT_ENCODING, accepted)]).await;
+        assert_eq!(header_of(&packed, header::CONTENT_ENCODING), "gzip", "{accepted}");
+        assert_eq!(header_of(&packed, header::VARY), "accept-encoding");
+        assert_ne!(header_of(&packed, header::ETAG), plain_tag);
+        let packed = actix::read_body(packed).await;
+        assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, plain);
+    }
+    for refused in ["identity", "br", "gzip;q=0", ""] {
+        let plain = ask(path, &[(header::ACCEPT_ENCODING, refused)]).await;
+        assert_eq!(header_of(&plain, header::CONTENT_ENCODING), "", "{refused}");
+    }
 }
 
 #[actix_web::test]
