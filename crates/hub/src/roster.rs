@@ -7,9 +7,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use tricast_feed::{Member, Millis, Room};
+use tricast_feed::{Member, Millis, Namespace, Room};
+use tricast_wire::Fault;
 
-use crate::Way;
+use crate::ask::Ask;
+use crate::{Shared, Way};
 
 /// How a connection takes what is there for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +91,7 @@ pub struct Listing<T> {
 pub type RoomCount = (Room, usize);
 
 /// Puts the parts of all workers together: who lags most comes first, then who is here longest.
-pub(crate) fn first_connections(parts: Vec<Listing<Connection>>, limit: usize) -> Listing<Connection> {
+fn first_connections(parts: Vec<Listing<Connection>>, limit: usize) -> Listing<Connection> {
     let count = parts.iter().map(|part| part.count).sum();
     let mut first: Vec<Connection> = parts.into_iter().flat_map(|part| part.first).collect();
     keep_first(&mut first, limit, |found| (Reverse(found.lag), found.since, found.member));
@@ -97,7 +99,7 @@ pub(crate) fn first_connections(parts: Vec<Listing<Connection>>, limit: usize) -
 }
 
 /// Puts the counts of all workers together: the largest room comes first, then by name.
-pub(crate) fn first_rooms(parts: Vec<HashMap<Room, usize>>, limit: usize) -> Listing<RoomCount> {
+fn first_rooms(parts: Vec<HashMap<Room, usize>>, limit: usize) -> Listing<RoomCount> {
     let mut counts: HashMap<Room, usize> = HashMap::new();
     for (room, count) in parts.into_iter().flatten() {
         *counts.entry(room).or_default() += count;
@@ -115,6 +117,32 @@ pub(crate) fn keep_first<T, K: Ord>(found: &mut Vec<T>, limit: usize, key: impl 
         found.truncate(limit);
     }
     found.sort_by_key(key);
+}
+
+impl Shared {
+    /// The connections of a namespace that are chosen: how many, and first those that lag most.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`](tricast_feed::Reason::NotFound) for a namespace that is not there; [`Reason::Internal`](tricast_feed::Reason::Internal) if a worker does not answer.
+    pub async fn connections(
+        &self,
+        namespace: &Namespace,
+        choice: &Choice,
+    ) -> Result<Listing<Connection>, Fault> {
+        self.feeds.find(namespace)?;
+        let ask = |reply| Ask::Connections(namespace.clone(), choice.clone(), reply);
+        Ok(first_connections(self.ask_workers(ask).await?, choice.limit))
+    }
+
+    /// The rooms of a namespace in which somebody is: how many, and first the largest.
+    ///
+    /// # Errors
+    /// As [`Shared::connections`].
+    pub async fn rooms(&self, namespace: &Namespace, limit: usize) -> Result<Listing<RoomCount>, Fault> {
+        self.feeds.find(namespace)?;
+        let parts = self.ask_workers(|reply| Ask::Rooms(namespace.clone(), reply)).await?;
+        Ok(first_rooms(parts, limit))
+    }
 }
 
 #[cfg(test)]

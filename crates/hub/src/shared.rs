@@ -16,7 +16,6 @@ use crate::lock::lock;
 use crate::mailbox::{Mailbox, Order};
 use crate::presence::{Attendance, Change};
 use crate::random::random_session;
-use crate::roster::{Choice, Connection, Listing, RoomCount, first_connections, first_rooms};
 use crate::session::{Barred, Entry, Live, SessionError, Sessions, rooms_of};
 use crate::why::{Stretch, Why, by_addressing};
 use crate::{Appended, Balance, Batch, Check, Clock, Engine, EngineError, Feeds, Limits, Presence};
@@ -113,7 +112,10 @@ impl Shared {
     }
 
     /// Asks each worker in turn.
-    async fn ask_workers<T>(&self, ask: impl Fn(oneshot::Sender<T>) -> Ask) -> Result<Vec<T>, Fault> {
+    pub(crate) async fn ask_workers<T>(
+        &self,
+        ask: impl Fn(oneshot::Sender<T>) -> Ask,
+    ) -> Result<Vec<T>, Fault> {
         let mailboxes = lock(&self.mailboxes).clone();
         let mut parts = Vec::with_capacity(mailboxes.len());
         for mailbox in mailboxes {
@@ -124,30 +126,6 @@ impl Shared {
             parts.push(part.ok().and_then(Result::ok).ok_or_else(silent)?);
         }
         Ok(parts)
-    }
-
-    /// The connections of a namespace that are chosen: how many, and first those that lag most.
-    ///
-    /// # Errors
-    /// [`Reason::NotFound`] for a namespace that is not there; [`Reason::Internal`] if a worker does not answer.
-    pub async fn connections(
-        &self,
-        namespace: &Namespace,
-        choice: &Choice,
-    ) -> Result<Listing<Connection>, Fault> {
-        self.feeds.find(namespace)?;
-        let ask = |reply| Ask::Connections(namespace.clone(), choice.clone(), reply);
-        Ok(first_connections(self.ask_workers(ask).await?, choice.limit))
-    }
-
-    /// The rooms of a namespace in which somebody is: how many, and first the largest.
-    ///
-    /// # Errors
-    /// As [`Shared::connections`].
-    pub async fn rooms(&self, namespace: &Namespace, limit: usize) -> Result<Listing<RoomCount>, Fault> {
-        self.feeds.find(namespace)?;
-        let parts = self.ask_workers(|reply| Ask::Rooms(namespace.clone(), reply)).await?;
-        Ok(first_rooms(parts, limit))
     }
 
     /// Ends a session by an operator's word: its stream or poll is told [`Reason::Kicked`], and so is whoever comes with

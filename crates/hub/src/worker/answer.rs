@@ -10,8 +10,7 @@ use crate::out::Out;
 use crate::roster::{Choice, Connection, Listing, Stance, keep_first};
 use crate::session::rooms_of;
 use crate::tally::Tally;
-use crate::why::Stretch;
-use crate::worker::state::{Local, Place, State, Subscriber};
+use crate::worker::state::{Local, Place, State, Subscriber, given};
 
 impl State {
     pub(crate) fn answer_question(&mut self, ask: Ask) {
@@ -124,10 +123,4 @@ impl Local {
         let pass = self.past.iter().find(|(head, _)| *head >= offset).filter(|_| was_live)?;
         Some(pass.1)
     }
-}
-
-/// What a subscriber was given so far.
-pub(crate) fn given(local: &Local, subscriber: &Subscriber, now: Millis) -> Stretch {
-    let (after, from) = subscriber.began;
-    Stretch { way: subscriber.way, after, upto: local.standing(subscriber.place).max(after), from, to: now }
 }

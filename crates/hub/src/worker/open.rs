@@ -19,8 +19,7 @@ use crate::stream::Stream;
 use crate::tally::Debt;
 use crate::way::{Shape, Way};
 use crate::why::lost_at_start;
-use crate::worker::answer::given;
-use crate::worker::state::{Course, Place, State, Subscriber};
+use crate::worker::state::{Course, Place, State, Subscriber, given};
 use crate::worker::{Hub, Wish};
 
 /// A subscriber whose connection a carrier owns.

@@ -22,7 +22,7 @@ use crate::out::{Line, Out, Pipe, short};
 use crate::pace::{Pace, Queue};
 use crate::tally::{Debt, Tally};
 use crate::way::Shape;
-use crate::worker::answer::given;
+use crate::why::Stretch;
 use crate::{Shared, Way};
 
 /// Where a subscriber stands.
@@ -128,6 +128,12 @@ impl Local {
         self.audiences.leave(audience);
         moved
     }
+}
+
+/// What a subscriber was given so far.
+pub(crate) fn given(local: &Local, subscriber: &Subscriber, now: Millis) -> Stretch {
+    let (after, from) = subscriber.began;
+    Stretch { way: subscriber.way, after, upto: local.standing(subscriber.place).max(after), from, to: now }
 }
 
 /// All that a worker knows.
