@@ -21,10 +21,7 @@ fn nothing_leaks() {
     const CONNECTS: usize = 1000;
     let _alone = alone();
     let server = TestServer::with(&[("session.grace_secs", "1")]);
-    // Threads and pools that are made on first use are there before the count.
-    Lane::ALL.iter().for_each(|lane| drop(Subscriber::open(&server, *lane, &Opening::new())));
-    server.wait_for_subscribers(0);
-    let before = open_files();
+    let before = files_after_the_first_guests(&server);
     let kept: Vec<Kept> = (0..CONNECTS)
         .map(|n| {
             let opening = Opening::new().rooms(&format!("room-{n}"));
@@ -213,6 +210,16 @@ fn settled_files() -> usize {
     files
 }
 
+/// The files that a server holds once every worker has seen every kind of guest, and what the runtime opens for itself,
+/// when it likes, is there.
+fn files_after_the_first_guests(server: &TestServer) -> usize {
+    for kind in 0..GUESTS.len() {
+        drop((0..100).map(|_| guest(server, kind).unwrap()).collect::<Vec<_>>());
+    }
+    server.wait_for_subscribers(0);
+    settled_files()
+}
+
 /// Two thousand connections of each kind come and go, by the hundred, and leave no file open.
 #[test]
 fn no_file_is_left_open() {
@@ -220,12 +227,7 @@ fn no_file_is_left_open() {
     let _alone = alone();
     for way in ["owned", "body"] {
         let server = TestServer::with(&[("fanout.way", way), ("session.grace_secs", "1")]);
-        // Every worker has seen every kind, and what the runtime opens for itself, when it likes, is there.
-        for kind in 0..GUESTS.len() {
-            drop((0..100).map(|_| guest(&server, kind).unwrap()).collect::<Vec<_>>());
-        }
-        server.wait_for_subscribers(0);
-        let before = settled_files();
+        let before = files_after_the_first_guests(&server);
         for kind in 0..GUESTS.len() {
             for _ in 0..ROUNDS {
                 let all: Vec<Connection> = (0..100).map(|_| guest(&server, kind).unwrap()).collect();
