@@ -99,6 +99,11 @@ impl Audiences {
         found.truncate(kept);
     }
 
+    /// Every room that somebody is in, with the audiences that it belongs to.
+    pub fn rooms(&self) -> impl Iterator<Item = (&Room, &[AudienceKey])> {
+        self.by_room.iter().map(|(room, audiences)| (room, audiences.as_slice()))
+    }
+
     /// Every audience that has members.
     pub fn keys(&self) -> impl Iterator<Item = AudienceKey> {
         self.by_set.values().copied()

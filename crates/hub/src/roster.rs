@@ -123,7 +123,10 @@ impl Shared {
     /// The connections of a namespace that are chosen: how many, and first those that lag most.
     ///
     /// # Errors
-    /// [`Reason::NotFound`](tricast_feed::Reason::NotFound) for a namespace that is not there; [`Reason::Internal`](tricast_feed::Reason::Internal) if a worker does not answer.
+    /// [`Reason::NotFound`] for a namespace that is not there; [`Reason::Internal`] if a worker does not answer.
+    ///
+    /// [`Reason::NotFound`]: tricast_feed::Reason::NotFound
+    /// [`Reason::Internal`]: tricast_feed::Reason::Internal
     pub async fn connections(
         &self,
         namespace: &Namespace,

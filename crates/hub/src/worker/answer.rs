@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use tricast_feed::{Millis, Namespace, Offset, Room, RoomSet};
+use tricast_feed::{AudienceKey, Millis, Namespace, Offset, Room};
 
 use crate::ask::Ask;
 use crate::out::Out;
@@ -100,19 +100,11 @@ impl State {
 
     /// How many of this worker's connections are in each room.
     fn rooms(&self, namespace: &Namespace) -> HashMap<Room, usize> {
-        let mut counts = HashMap::new();
-        let Some(index) = self.by_name.get(namespace) else { return counts };
-        let mine = self.subscribers.iter().filter(|(_, subscriber)| subscriber.feed == *index);
-        for room in mine.flat_map(|(_, subscriber)| subscriber.interest.rooms.iter().flat_map(RoomSet::iter))
-        {
-            match counts.get_mut(room) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(room.clone(), 1);
-                }
-            }
-        }
-        counts
+        let Some(index) = self.by_name.get(namespace) else { return HashMap::new() };
+        let local = &self.locals[*index];
+        let inside = |key: &AudienceKey| local.members.get(key.0 as usize).map_or(0, Vec::len);
+        let rooms = local.audiences.rooms();
+        rooms.map(|(room, audiences)| (room.clone(), audiences.iter().map(inside).sum())).collect()
     }
 }
 
