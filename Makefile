@@ -25,8 +25,8 @@ test-page: ## The page in a real browser, the browser client in two (after `make
 	npm --prefix $(PAGE_TESTS) test
 
 screenshots: ## The guide's pictures of the page, one for each scenario: about three minutes (after `make setup`)
-	cargo build --package tricast-cli
-	node $(PAGE_TESTS)/shots.js
+	cargo build --release --package tricast-cli
+	TRICAST_BIN=target/release/tricast node $(PAGE_TESTS)/shots.js
 
 bench: bench-code bench-count ## criterion and instruction counts, then the lab's quick scenario and its report: under 8 minutes on 2 cores
 	cargo run --release --package tricast-cli -- lab run --scenario quick
