@@ -210,11 +210,17 @@ fn settled_files() -> usize {
     files
 }
 
+/// A hundred guests of a kind come, and go once all are there.
+fn come_and_go(server: &TestServer, kind: usize) {
+    let all: Result<Vec<Connection>, _> = (0..100).map(|_| guest(server, kind)).collect();
+    drop(all.expect("a hundred guests are let in"));
+}
+
 /// The files that a server holds once every worker has seen every kind of guest, and what the runtime opens for itself,
 /// when it likes, is there.
 fn files_after_the_first_guests(server: &TestServer) -> usize {
     for kind in 0..GUESTS.len() {
-        drop((0..100).map(|_| guest(server, kind).unwrap()).collect::<Vec<_>>());
+        come_and_go(server, kind);
     }
     server.wait_for_subscribers(0);
     settled_files()
@@ -230,8 +236,7 @@ fn no_file_is_left_open() {
         let before = files_after_the_first_guests(&server);
         for kind in 0..GUESTS.len() {
             for _ in 0..ROUNDS {
-                let all: Vec<Connection> = (0..100).map(|_| guest(&server, kind).unwrap()).collect();
-                drop(all);
+                come_and_go(&server, kind);
             }
             server.wait_for_subscribers(0);
             eventually("all files are closed", || open_files() <= before);
