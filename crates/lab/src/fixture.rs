@@ -26,6 +26,7 @@ fn made() -> Run {
         rate: cell.rate,
         payload: cell.payload,
         seconds: cell.duration.as_secs_f64(),
+        repetitions: None,
         workload: Workload::default(),
     });
     let record = ScenarioRecord {

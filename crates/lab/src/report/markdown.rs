@@ -46,8 +46,8 @@ fn brief(run: &Run) -> Run {
     brief
 }
 
-/// The whole report in brief.
-pub(super) fn report(run: &Run, language: Language) -> String {
+/// The whole report in brief. `beside_others` says that a section on other servers follows it.
+pub(super) fn report(run: &Run, beside_others: bool, language: Language) -> String {
     let w = Words(language);
     let mut text = format!("# {}\n\n", title(run, w));
     if run.synthetic {
@@ -73,7 +73,8 @@ pub(super) fn report(run: &Run, language: Language) -> String {
     push(&mut text, format_args!("\n## {}\n\n", w.get("reproduce.title")));
     facts(run, w).iter().for_each(|(name, value)| push(&mut text, format_args!("- {name}: {value}\n")));
     push(&mut text, format_args!("\n## {}\n\n", w.get("limits.title")));
-    limits(run, false, w).iter().for_each(|limit| push(&mut text, format_args!("- {limit}\n")));
+    limits(run, beside_others, w).iter().for_each(|limit| push(&mut text, format_args!("- {limit}\n")));
+    text.push('\n');
     text
 }
 

@@ -78,7 +78,8 @@ pub fn report(folder: &Path, language: Language) -> Result<Reports> {
             write(folder, &drawn.name, &drawn.svg)?;
         }
         let shown = files::markdown(&drawings, Words(one));
-        write(folder, &one.file("md"), &format!("{}{more}{shown}", markdown::report(&run, one)))?;
+        let brief = markdown::report(&run, compared.is_some(), one);
+        write(folder, &one.file("md"), &format!("{brief}{more}{shown}"))?;
     }
     if let Some(compared) = &compared {
         write(folder, "peers.csv", &peers::csv(compared))?;

@@ -20,8 +20,21 @@ use crate::summary::{Checked, Outcome, check};
 pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css");
 
 /// Limits of the method, each a text key; what was not measured is as much part of the result as what was.
-const LIMITS: [&str; 10] =
-    ["loopback", "tls", "deflate", "http2", "wan", "browser", "tcpip", "resilience", "kernel", "peers"];
+const LIMITS: [&str; 13] = [
+    "loopback",
+    "radio",
+    "loss",
+    "proxies",
+    "tls",
+    "http2",
+    "http3",
+    "deflate",
+    "browser",
+    "tcpip",
+    "resilience",
+    "kernel",
+    "peers",
+];
 /// Charts of percentiles that are shown at once; the others unfold.
 const PERCENTILES_SHOWN: usize = 4;
 const METHOD: [&str; 9] =
@@ -176,9 +189,9 @@ pub(super) fn limits(run: &Run, beside_others: bool, w: Words) -> Vec<String> {
     let visits = || run.latency.iter();
     let lifted = |key: &str| match key {
         "tls" | "http2" => run.factors.as_ref().is_some_and(|f| !f.visits.is_empty()),
-        "browser" => run.browser.as_ref().is_some_and(|b| !b.tries.is_empty()),
         "tcpip" => visits().any(|v| v.tcp.is_some()),
-        "wan" => run.loss.as_ref().is_some_and(|l| !l.visits.is_empty()),
+        "proxies" => run.proxies.is_some(),
+        "loss" => run.loss.as_ref().is_some_and(|l| !l.visits.is_empty()),
         "resilience" => visits().any(|v| v.recovery.is_some()),
         "peers" => beside_others,
         _ => false,

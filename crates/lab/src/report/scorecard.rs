@@ -3,9 +3,9 @@
 
 use super::metric;
 use super::text::Words;
-use crate::result::{Run, Transport};
+use crate::result::{CellRecord, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Comparison, Figure, Ranking, Subject, compare, first_cell, flights};
+use crate::summary::{Comparison, Figure, Ranking, Subject, compare, figure, first_cell, flights};
 
 /// A row of the scorecard.
 #[derive(Debug, Clone)]
@@ -40,14 +40,18 @@ pub(super) fn rows(run: &Run, w: Words) -> Vec<Row> {
     subjects(run).into_iter().map(|subject| row(run, subject, w)).collect()
 }
 
-/// The first cell with all its percentiles, the others with p99, then throughput and cost by events in flight.
-fn subjects(run: &Run) -> Vec<Subject<'_>> {
+/// The first cell with all its percentiles, the others with p99, how soon clients are back where connections broke, then
+/// throughput and cost by events in flight.
+fn subjects<'r>(run: &'r Run) -> Vec<Subject<'r>> {
     let first = first_cell(run);
     let about = |metric| Subject { metric, cell: first, in_flight: 1 };
     let mut subjects = vec![about(Metric::P50Us), about(Metric::P99Us), about(Metric::P999Us)];
     // A sweep's steps have drawings of their own.
-    let others = run.scenario.cells.iter().skip(1).filter(|cell| cell.workload.sweep.is_none());
-    subjects.extend(others.map(|cell| Subject { cell: &cell.name, ..about(Metric::P99Us) }));
+    let cells = || run.scenario.cells.iter().filter(|cell| cell.workload.sweep.is_none());
+    let of = |metric| move |cell: &'r CellRecord| Subject { cell: &cell.name, ..about(metric) };
+    subjects.extend(cells().skip(1).map(of(Metric::P99Us)));
+    let is_known = |subject: &Subject<'_>| Transport::ALL.iter().any(|t| figure(run, *subject, *t).is_some());
+    subjects.extend(cells().map(of(Metric::ReconnectP99Us)).filter(is_known));
     for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
         subjects.extend(flights(run).into_iter().map(|in_flight| Subject { in_flight, ..about(metric) }));
     }
@@ -70,8 +74,17 @@ fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
         place: place(run, subject, w),
         unit: metric::unit(subject.metric, w),
         entries: comparison.figures.iter().map(entry).collect(),
-        noise: comparison.noise.map_or("–".to_owned(), |n| format!("±{}", w.percent((n - 1.0) * 100.0))),
+        noise: comparison.noise.map_or("–".to_owned(), |noise| band(noise, w)),
         remark: if counted { String::new() } else { remark(&comparison, w) },
+    }
+}
+
+/// A band around a figure: a share of it, or a factor where it is wider than the figure itself.
+fn band(noise: f64, w: Words) -> String {
+    if noise < 2.0 {
+        format!("±{}", w.percent((noise - 1.0) * 100.0))
+    } else {
+        format!("×÷{}", w.number(noise))
     }
 }
 

@@ -132,7 +132,7 @@ fn a_run_of_crowds_alone_has_a_page_of_its_own() {
                 && !page.contains("NaN")
         );
         assert!(!page.contains("<b>") || !page.contains("many <b>"), "a cell's name was not escaped");
-        let text = super::markdown::report(&run, language);
+        let text = super::markdown::report(&run, false, language);
         assert!(text.contains("15") && !text.contains('{') && text.contains("| --- |"), "{text}");
     }
     let text = scorecard(&run, Language::English);

@@ -7,7 +7,7 @@ use crate::result::{CellRecord, Publishing, Run, Transport};
 use crate::scenario::Metric;
 use crate::summary::{Figure, Subject, account, figure, open_cpu};
 
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 10] = [
     "table.transport",
     "metric.p50_us",
     "metric.p99_us",
@@ -17,6 +17,7 @@ const HEADS: [&str; 9] = [
     "metric.lost",
     "metric.duplicated",
     "workloads.reordered",
+    "workloads.repetitions",
 ];
 
 /// The section; `None` where the scenario has no more than plain feeds.
@@ -44,17 +45,20 @@ fn row(run: &Run, cell: &CellRecord, transport: Transport, w: Words) -> Vec<Stri
     cells.extend([Metric::P50Us, Metric::P99Us, Metric::P999Us].map(|one| printed(one, of(one))));
     cells.push(printed(Metric::CpuUsPerDelivery, open_cpu(run, &cell.name, transport)));
     cells.push(printed(Metric::BytesPerDelivery, of(Metric::BytesPerDelivery)));
-    cells.extend([account.lost, account.duplicated, account.out_of_order].map(count));
+    let repetitions = of(Metric::P50Us).map_or(0, |figure| figure.repetitions as u64);
+    cells.extend([account.lost, account.duplicated, account.out_of_order, repetitions].map(count));
     cells
 }
 
 /// What a cell asks for.
 pub(super) fn in_words(cell: &CellRecord, w: Words) -> String {
     let number = |value: f64| if value.fract() == 0.0 { w.digits(value, 0) } else { w.number(value) };
+    // Where events leave in bursts, these make the rate.
+    let rate = cell.workload.burst.map_or(f64::from(cell.rate), |b| f64::from(b.events) / b.every_s);
     let mut parts = vec![w.fill(
         "place.cell",
         &[
-            ("rate", &number(cell.rate.into())),
+            ("rate", &number(rate)),
             ("subscribers", &number(cell.subscribers.into())),
             ("payload", &number(cell.payload.into())),
         ],

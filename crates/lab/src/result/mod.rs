@@ -177,6 +177,9 @@ pub struct CellRecord {
     pub payload: u32,
     /// Measured seconds a visit.
     pub seconds: f64,
+    /// In how many of the repetitions it was visited, where not in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetitions: Option<u32>,
     /// What it asks for beyond a plain feed.
     #[serde(default, skip_serializing_if = "Workload::is_plain")]
     pub workload: Workload,

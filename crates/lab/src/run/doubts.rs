@@ -111,8 +111,10 @@ impl Bench {
         if files < u64::from(most) + FILES_SPARE {
             self.raise(DoubtKind::FileLimit, "", files as f64);
         }
-        if self.scenario.repetitions < REPETITIONS_MIN {
-            self.raise(DoubtKind::FewRepetitions, "", f64::from(self.scenario.repetitions));
+        let fewest = self.scenario.cells.iter().map(|cell| cell.repetitions).min();
+        let fewest = fewest.unwrap_or(self.scenario.repetitions);
+        if fewest < REPETITIONS_MIN {
+            self.raise(DoubtKind::FewRepetitions, "", f64::from(fewest));
         }
         if dirty {
             self.raise(DoubtKind::DirtyTree, "", 1.0);

@@ -189,9 +189,12 @@ fn steps(scenario: &Scenario) -> u64 {
     let transports = scenario.transports.len() as u64;
     let raw = scenario.saturations.len() as u64
         * scenario.transports.iter().filter(|t| raw::sends(**t)).count() as u64;
-    let cells = (scenario.cells.len() + scenario.saturations.len()) as u64;
+    let cells = scenario.cells.iter().map(|cell| u64::from(cell.repetitions)).sum::<u64>();
+    let saturations = scenario.saturations.len() as u64;
     let memory = if scenario.memory_at.is_empty() { 0 } else { transports };
-    u64::from(scenario.repetitions) * (2 * transports * cells + raw + memory + scenario.crowd.visits())
+    2 * transports * cells
+        + u64::from(scenario.repetitions)
+            * (2 * transports * saturations + raw + memory + scenario.crowd.visits())
         + surroundings::steps(&scenario.surroundings, &scenario.transports)
 }
 
@@ -204,6 +207,7 @@ fn empty_run(options: &RunOptions, scenario: &Scenario, place: Placement) -> Run
         rate: cell.rate,
         payload: cell.payload,
         seconds: cell.duration.as_secs_f64(),
+        repetitions: Some(cell.repetitions).filter(|n| *n < scenario.repetitions),
         workload: cell.workload.clone(),
     };
     let record = ScenarioRecord {

@@ -47,7 +47,8 @@ impl Bench {
     pub(super) fn visit_feed(&mut self, transport: Transport, repetition: u32, half: u32) -> Result<()> {
         // Started for the first cell that needs it.
         let mut server = None;
-        for cell in self.scenario.cells.clone() {
+        let cells = self.scenario.cells.iter().filter(|cell| repetition < cell.repetitions);
+        for cell in cells.cloned().collect::<Vec<_>>() {
             if cell
                 .workload
                 .sweep

@@ -96,6 +96,8 @@ pub struct Cell {
     pub payload: u32,
     /// How long it is measured.
     pub duration: Duration,
+    /// How often it is repeated: in the first so many of the scenario's repetitions.
+    pub repetitions: u32,
     /// What it asks for beyond a plain feed.
     pub workload: Workload,
 }

@@ -78,6 +78,7 @@ struct WrittenCell {
     rate: Spanned<f64>,
     payload: Spanned<f64>,
     seconds: Spanned<f64>,
+    repetitions: Option<Spanned<f64>>,
     rooms: Option<Spanned<f64>>,
     burst: Option<Spanned<Burst>>,
     #[serde(default)]
@@ -98,6 +99,7 @@ struct WrittenSweep {
     rate: Option<Spanned<f64>>,
     payload: Option<Spanned<f64>>,
     seconds: Spanned<f64>,
+    repetitions: Option<Spanned<f64>>,
     #[serde(default)]
     transports: Vec<Transport>,
 }
@@ -118,6 +120,8 @@ fn all_transports() -> Vec<Transport> {
 /// The text with a place to put mistakes found in it.
 pub(super) struct Reading<'a> {
     text: &'a str,
+    /// The scenario's own, of which a cell may have fewer.
+    repetitions: u32,
     mistakes: Vec<String>,
 }
 
@@ -149,6 +153,12 @@ impl Reading<'_> {
         Duration::from_secs_f64(self.number("seconds", value, &SECONDS).clamp(0.0, *SECONDS.end()))
     }
 
+    /// How often a cell is repeated: as often as the scenario, or less.
+    fn repetitions(&mut self, value: Option<&Spanned<f64>>) -> u32 {
+        let all = self.repetitions;
+        value.map_or(all, |value| self.count("repetitions", value, &(1.0..=f64::from(all))))
+    }
+
     fn cell(&mut self, cell: &WrittenCell) -> Cell {
         Cell {
             name: cell.name.get_ref().clone(),
@@ -156,6 +166,7 @@ impl Reading<'_> {
             rate: self.count("rate", &cell.rate, &RATE_PER_SECOND),
             payload: self.count("payload", &cell.payload, &PAYLOAD_BYTES),
             duration: self.seconds(&cell.seconds),
+            repetitions: self.repetitions(cell.repetitions.as_ref()),
             workload: self.workload(cell),
         }
     }
@@ -237,6 +248,7 @@ impl Reading<'_> {
             rate,
             payload,
             duration: self.seconds(&written.seconds),
+            repetitions: self.repetitions(written.repetitions.as_ref()),
             workload: Workload { sweep: Some(sweep), ..Workload::default() },
         }
     }
@@ -349,19 +361,21 @@ pub(crate) fn breaks(network: &Conditions) -> bool {
 pub fn parse(name: &str, text: &str) -> Result<Scenario> {
     let error = |detail: String| LabError::Scenario { name: name.to_owned(), detail };
     let written: Written = toml::from_str(text).map_err(|e| error(e.to_string().trim_end().to_owned()))?;
-    let mut reading = Reading { text, mistakes: Vec::new() };
+    let mut reading = Reading { text, repetitions: 0, mistakes: Vec::new() };
     let scenario = meant(&mut reading, written);
     if reading.mistakes.is_empty() { Ok(scenario) } else { Err(error(reading.mistakes.join("; "))) }
 }
 
 fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
     let warm_up = reading.number("warm_up_s", &written.warm_up_s, &WARM_UP_SECONDS);
+    let repetitions = reading.count("repetitions", &written.repetitions, &REPETITIONS);
+    reading.repetitions = repetitions;
     let mut cells = reading.cells(&written.cell);
     written.sweep.iter().for_each(|sweep| cells.extend(reading.sweep(sweep)));
     let mut scenario = Scenario {
         name: written.name,
         text: reading.text.to_owned(),
-        repetitions: reading.count("repetitions", &written.repetitions, &REPETITIONS),
+        repetitions,
         warm_up: Duration::from_secs_f64(warm_up.clamp(0.0, *WARM_UP_SECONDS.end())),
         transports: written.transports,
         cells,
@@ -417,7 +431,8 @@ mod tests {
     fn a_good_scenario_is_read() {
         let scenario = parse("t", GOOD).unwrap();
         assert_eq!(scenario.transports, Transport::ALL);
-        assert_eq!(scenario.cells[0].rate, 50);
+        assert_eq!((scenario.cells[0].rate, scenario.cells[0].repetitions), (50, 3));
+        assert_eq!(parse("t", &format!("{GOOD}repetitions = 2\n")).unwrap().cells[0].repetitions, 2);
         assert_eq!(scenario.warm_up, Duration::from_millis(500));
     }
 
@@ -447,6 +462,7 @@ mod tests {
             "slow = { percent = 10, bytes_per_s = 100 }\nrooms = 2\n",
             &["line 10", "may not stand together"],
         );
+        check("", "repetitions = 4\n", &["line 10", "`repetitions` is 4, but must be 1 to 3"]);
         check("", "deploy = { at_s = 5, away_s = 0 }\n", &["line 10", "`deploy.at_s` is 5"]);
         check("", "burst = { events = 5, evry_s = 1 }\n", &["line 10", "evry_s"]);
         check("", "[network.far]\nidle_ms = 1\n", &["line 10", "`idle_ms` is 1"]);

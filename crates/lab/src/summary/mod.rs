@@ -1,8 +1,8 @@
 //! From observations to figures: what the report prints is computed here, from a stored [`Run`] alone.
 //!
 //! The unit is the repetition. Its two halves are joined first (histograms merged, times and counts added), then the
-//! median over repetitions is taken, with a 95 % bootstrap interval. The two halves against each other are the same
-//! server measured twice, and so the noise: no difference inside that band is called one.
+//! median over repetitions is taken, with a 95 % bootstrap interval. The two halves are the same server measured twice:
+//! dealt to two sides by chance, their medians show the noise, and no difference inside that band is called one.
 
 mod assertions;
 mod cost;
@@ -22,7 +22,9 @@ pub use self::crowd::{
     crowds, drift, scale, stalled,
 };
 pub use self::recovery::{RecoveryFigure, recovery};
-pub use self::statistics::{Line, fit, fit_relative, interval, line_interval, median, ratio_interval};
+pub use self::statistics::{
+    Line, fit, fit_relative, interval, line_interval, median, ratio_interval, self_ratio,
+};
 pub use self::sweep::{SweepFigure, SweepPoint, sweeps};
 
 use serde::{Deserialize, Serialize};
@@ -72,7 +74,7 @@ pub enum Ranking {
 pub struct Comparison {
     /// One for each transport of the scenario; `None` where it is void or was not measured.
     pub figures: Vec<(Transport, Option<Figure>)>,
-    /// The largest ratio, over 1, between two measurements of the same server.
+    /// The ratio, at least 1, within which the same server stays when it is compared with itself: see [`noise`].
     pub noise: Option<f64>,
     /// Who is best, if anyone.
     pub ranking: Ranking,
@@ -118,11 +120,12 @@ pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     Comparison { ranking: rank(&leaders, known), leaders, figures, noise }
 }
 
-/// The largest ratio, over 1, between two measurements of the same server; `None` where nothing was measured twice.
+/// How far the same server is from itself, as a ratio of at least 1: see [`self_ratio`], the widest of all transports;
+/// `None` where nothing was measured twice.
 pub fn noise(run: &Run, subject: Subject<'_>) -> Option<f64> {
-    let ratios = run.scenario.transports.iter().flat_map(|t| values::half_ratios(run, subject, *t));
-    let over_1 = ratios.map(|ratio| ratio.max(1.0 / ratio));
-    over_1.fold(None, |most: Option<f64>, r| Some(most.map_or(r, |m| m.max(r))))
+    let bands =
+        run.scenario.transports.iter().filter_map(|t| self_ratio(&values::twice(run, subject, *t), run.seed));
+    bands.fold(None, |widest: Option<f64>, band| Some(widest.map_or(band, |w| w.max(band))))
 }
 
 fn rank(leaders: &[Transport], known: usize) -> Ranking {

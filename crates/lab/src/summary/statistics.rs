@@ -55,6 +55,26 @@ pub fn ratio_interval(first: &[f64], second: &[f64], seed: u64) -> Option<(f64, 
     Some((at(0.025), at(0.975)))
 }
 
+/// By how much the same thing, measured twice, comes out different: a ratio of at least 1. Of each pair one value is dealt
+/// to either side by chance, the sides' medians are compared as two transports' would be, and 95 % of the deals stay
+/// within what is returned. The same for the same seed; `None` of nothing, or where a value is not above 0.
+pub fn self_ratio(pairs: &[(f64, f64)], seed: u64) -> Option<f64> {
+    if pairs.is_empty() || pairs.iter().any(|(one, other)| *one <= 0.0 || *other <= 0.0) {
+        return None;
+    }
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut ratios = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        let deal =
+            pairs.iter().map(|(one, other)| if random.bool() { (*one, *other) } else { (*other, *one) });
+        let (left, right): (Vec<f64>, Vec<f64>) = deal.unzip();
+        let ratio = median(&left)? / median(&right)?;
+        ratios.push(ratio.max(1.0 / ratio));
+    }
+    ratios.sort_by(f64::total_cmp);
+    Some(ratios[((RESAMPLES - 1) as f64 * 0.95).round() as usize])
+}
+
 /// A straight line through points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
@@ -149,6 +169,26 @@ mod tests {
         assert_eq!(ratio_interval(&old, &new, 1), Some((low, high)));
         assert_eq!(ratio_interval(&[], &new, 1), None);
         assert_eq!(ratio_interval(&[0.0], &new, 1), None);
+    }
+
+    #[test]
+    fn a_server_differs_from_itself_by_what_most_deals_show() {
+        let check = |pairs: &[(f64, f64)], expected| assert_eq!(self_ratio(pairs, 1), expected, "{pairs:?}");
+        check(&[], None);
+        check(&[(1.0, 0.0)], None);
+        check(&[(10.0, 12.0)], Some(1.2));
+        check(&[(12.0, 10.0)], Some(1.2));
+        check(&[(5.0, 5.0), (7.0, 7.0)], Some(1.0));
+        // One visit that the machine disturbed does not widen the band beyond what it does to a median.
+        let mut pairs = [(10.0, 11.0); 10];
+        pairs[3].1 = 400.0;
+        let band = self_ratio(&pairs, 1).unwrap();
+        assert!((1.0..=1.1).contains(&band), "{band}");
+        // More repetitions of the same spread tell more.
+        let spread = |n: u32| {
+            (0..n).map(|i| (f64::from(10 + i * 7 % 5), f64::from(10 + i * 3 % 5))).collect::<Vec<_>>()
+        };
+        assert!(self_ratio(&spread(20), 1).unwrap() < self_ratio(&spread(3), 1).unwrap());
     }
 
     #[test]

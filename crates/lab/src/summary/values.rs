@@ -1,4 +1,4 @@
-//! A subject's value in each repetition, and the ratio of its two halves.
+//! A subject's value in each repetition, and in each of its two halves.
 
 use super::{Subject, fit};
 use crate::result::{
@@ -17,29 +17,23 @@ pub(super) fn of(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f
     }
 }
 
-/// The same server against itself: the second half over the first, for each repetition that has both. Memory is read
-/// once a repetition, so there it is each repetition over the one before.
-pub(super) fn half_ratios(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+/// The same server measured twice: both halves of each repetition that has both. What is read once a repetition, as memory
+/// is, pairs each second repetition with the one before.
+pub(super) fn twice(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<(f64, f64)> {
     if matches!(subject.metric, Metric::Lost | Metric::Duplicated) {
         return Vec::new();
     }
-    if subject.metric == Metric::KibPerConnection {
-        return one_by_one(run, subject, transport);
-    }
-    let ratio = |repetition| {
-        let first = at(run, subject, transport, repetition, Some(0))?;
-        let second = at(run, subject, transport, repetition, Some(1))?;
-        (first > 0.0 && second > 0.0).then(|| second / first)
-    };
-    let halves: Vec<f64> = (0..repetitions(run)).filter_map(ratio).collect();
-    if halves.is_empty() { one_by_one(run, subject, transport) } else { halves }
+    let half = |repetition, half| at(run, subject, transport, repetition, Some(half)).filter(|v| *v > 0.0);
+    let halves: Vec<(f64, f64)> =
+        (0..repetitions(run)).filter_map(|r| Some((half(r, 0)?, half(r, 1)?))).collect();
+    if halves.is_empty() { in_turn(run, subject, transport) } else { halves }
 }
 
-/// Each repetition over the one before, where none was measured in two halves.
-fn one_by_one(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
+/// Pairs of repetitions, where none was measured in two halves.
+fn in_turn(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<(f64, f64)> {
     let values = of(run, subject, transport);
-    let pairs = values.windows(2).filter(|pair| pair[0] > 0.0 && pair[1] > 0.0);
-    pairs.map(|pair| pair[1] / pair[0]).collect()
+    let pairs = values.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+    pairs.filter(|(one, other)| *one > 0.0 && *other > 0.0).collect()
 }
 
 /// Merges stored histograms; `None` of none, or where one cannot be read.
