@@ -2,7 +2,6 @@
 //! cell by cell. Every figure of the report is derived from it by [`super::summary`]. `docs/peers.schema.json`
 //! describes it to others.
 
-use std::fs;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -10,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::field::Account;
 use crate::error::{LabError, Result};
-use crate::result::{Doubt, Environment, MemoryPoint, StoredHistogram, Transport, read_versioned};
+use crate::result::{
+    Doubt, Environment, MemoryPoint, StoredHistogram, Transport, read_versioned, write_whole,
+};
 
 /// The format's name and version; a reader refuses any other.
 pub const FORMAT: &str = "tricast-peers/1";
@@ -201,16 +202,13 @@ impl Peers {
         schemars::schema_for!(Self)
     }
 
-    /// Writes the comparison into a run's folder, by way of a temporary name, so that a reader never sees half a file.
+    /// Writes the comparison into a run's folder, whole.
     ///
     /// # Errors
     /// A folder that cannot be written to.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let file = folder.join(FILE);
-        let half = folder.join("peers.json.part");
         let text = serde_json::to_string_pretty(self).map_err(|e| LabError::result(&file, &e))?;
-        fs::write(&half, text)
-            .and_then(|()| fs::rename(&half, &file))
-            .map_err(|e| LabError::result(&file, &e))
+        write_whole(&file, &text)
     }
 }

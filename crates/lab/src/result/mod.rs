@@ -211,18 +211,21 @@ impl Run {
         schemars::schema_for!(Self)
     }
 
-    /// Writes the result into a run's folder, by way of a temporary name, so that a reader never sees half a file.
+    /// Writes the result into a run's folder, whole.
     ///
     /// # Errors
     /// A folder that cannot be written to.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let file = folder.join(FILE);
-        let half = folder.join("run.json.part");
         let text = serde_json::to_string(self).map_err(|e| LabError::result(&file, &e))?;
-        fs::write(&half, text)
-            .and_then(|()| fs::rename(&half, &file))
-            .map_err(|e| LabError::result(&file, &e))
+        write_whole(&file, &text)
     }
+}
+
+/// Writes a file by way of a temporary name beside it, so that a reader never sees half of it.
+pub(crate) fn write_whole(file: &Path, text: &str) -> Result<()> {
+    let half = file.with_extension("json.part");
+    fs::write(&half, text).and_then(|()| fs::rename(&half, file)).map_err(|e| LabError::result(file, &e))
 }
 
 /// The format alone, which every version of a result has.
