@@ -192,7 +192,11 @@ fn raw(joined: u32, transport: Transport, repetition: u32) -> RawVisit {
 
 fn memory(transport: Transport, repetition: u32) -> MemoryVisit {
     let kib = if transport == Transport::Poll { 20 } else { 12 };
-    let point = |n: u32| MemoryPoint { subscribers: n, pss_kib: 8000 + u64::from(n * kib + repetition) };
+    let point = |n: u32| MemoryPoint {
+        subscribers: n,
+        pss_kib: 8000 + u64::from(n * kib + repetition),
+        kernel_kib: Some(100),
+    };
     MemoryVisit { transport, repetition, void: Vec::new(), points: [100, 400, 700, 1000].map(point).to_vec() }
 }
 

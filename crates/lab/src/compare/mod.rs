@@ -15,6 +15,8 @@ pub use self::sides::Side;
 pub(crate) use self::words::side_text;
 pub use self::words::{ChangesText, changes_in_words};
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::result::{CellRecord, Run, Transport};
@@ -166,6 +168,7 @@ fn matched<'a>(before: &'a Run, after: &'a Run) -> (Vec<&'a str>, Vec<String>) {
         let same = |other: &CellRecord| {
             other.name == one.name
                 && (other.subscribers, other.rate, other.payload) == (one.subscribers, one.rate, one.payload)
+                && other.seconds.total_cmp(&one.seconds).is_eq()
                 && other.workload == one.workload
         };
         run.scenario.cells.iter().any(same)
@@ -191,11 +194,23 @@ fn places<'a>(metric: Metric, cells: &[&'a str], before: &Run, after: &Run) -> V
         | Metric::ToldLost
         | Metric::SilenceUs => cells.iter().map(|cell| (*cell, 1)).collect(),
         Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
-            let both = |k: &u32| flights(after).contains(k);
+            let both = |k: &u32| loads(before, *k) == loads(after, *k) && flights(after).contains(k);
             flights(before).into_iter().filter(both).map(|k| ("", k)).collect()
         }
+        Metric::KibPerConnection if memory_at(before) != memory_at(after) => Vec::new(),
         Metric::KibPerConnection | Metric::Lost | Metric::Duplicated => vec![("", 1)],
     }
+}
+
+/// The subscribers of the closed loops with so many events in flight.
+fn loads(run: &Run, in_flight: u32) -> BTreeSet<u32> {
+    let visits = run.saturation.iter().filter(|visit| visit.in_flight == in_flight);
+    visits.map(|visit| visit.subscribers).collect()
+}
+
+/// The numbers of subscribers at which memory was read.
+fn memory_at(run: &Run) -> BTreeSet<u32> {
+    run.memory.iter().flat_map(|visit| &visit.points).map(|point| point.subscribers).collect()
 }
 
 /// The larger of both runs' noise bands.
@@ -256,9 +271,12 @@ fn counts(was: Figure, is: Figure) -> Judgement {
     }
 }
 
+/// A ratio that is closer to 1 is no change, however exactly it was measured.
+const SLIGHT: f64 = 1.005;
+
 fn judge(metric: Metric, ratio: Option<Figure>, noise: Option<f64>) -> Judgement {
     let Some(ratio) = ratio else { return Judgement::Untold };
-    let Some(noise) = noise else { return Judgement::Untold };
+    let Some(noise) = noise.map(|noise| noise.max(SLIGHT)) else { return Judgement::Untold };
     let grew = ratio.value > noise && ratio.low > 1.0;
     let shrank = ratio.value < 1.0 / noise && ratio.high < 1.0;
     match (grew, shrank, metric.more_is_better()) {

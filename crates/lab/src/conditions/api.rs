@@ -48,15 +48,23 @@ impl Answer {
     }
 }
 
+/// A pause after the system refused to accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Answers until the task ends.
 pub(super) async fn answer(listener: TcpListener, shared: Arc<Shared>) {
     let mut asked = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = asked.join_next() => {}
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted && asked.len() < CONNECTIONS_MAX {
-                let shared = Arc::clone(&shared);
-                asked.spawn(async move { drop(timeout(REQUEST_WAIT, converse(stream, &shared)).await) });
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if asked.len() < CONNECTIONS_MAX => {
+                    let shared = Arc::clone(&shared);
+                    asked.spawn(async move { drop(timeout(REQUEST_WAIT, converse(stream, &shared)).await) });
+                }
+                Ok(_) => {}
+                // Out of descriptors, the system refuses again at once.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
     }
@@ -88,7 +96,11 @@ async fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String, Vec<
                 let is_length = |h: &&httparse::Header<'_>| h.name.eq_ignore_ascii_case("content-length");
                 let length = request.headers.iter().find(is_length);
                 let length = length.and_then(|h| std::str::from_utf8(h.value).ok()?.trim().parse().ok());
-                let whole = head + length.unwrap_or(0_usize).min(REQUEST_BYTES_MAX);
+                let length = length.unwrap_or(0_usize);
+                if length > REQUEST_BYTES_MAX {
+                    return Ok(None);
+                }
+                let whole = head + length;
                 if bytes.len() >= whole {
                     let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
                     let (method, path) = (word(request.method), word(request.path));
@@ -121,8 +133,21 @@ fn act(shared: &Shared, method: &str, path: &str, body: &[u8]) -> Answer {
     }
 }
 
+/// Conditions from JSON. An array is none, though it could be read as the fields in their order.
+fn conditions(body: &[u8]) -> Result<Conditions, String> {
+    let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let parts = std::iter::once(("the conditions", Some(&value)))
+        .chain(["up", "down"].map(|way| (way, value.get(way))));
+    for (name, part) in parts {
+        if part.is_some_and(|part| !part.is_object()) {
+            return Err(format!("{name}: expected an object"));
+        }
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
 fn set(shared: &Shared, body: &[u8]) -> Answer {
-    let read = serde_json::from_slice::<Conditions>(body).map_err(|error| error.to_string());
+    let read = conditions(body);
     match read.and_then(|conditions| shared.set(conditions)) {
         Ok(()) => Answer::json(&shared.conditions()),
         Err(fault) => Answer::error("400 Bad Request", &fault),

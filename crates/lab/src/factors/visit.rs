@@ -240,7 +240,11 @@ impl Visit<'_> {
                 for at in &self.extent.memory_at {
                     crowd.open_up_to(*at).await?;
                     tokio::time::sleep(REST).await;
-                    points.push(MemoryPoint { subscribers: *at, pss_kib: pss_kib(subject.pid())? });
+                    points.push(MemoryPoint {
+                        subscribers: *at,
+                        pss_kib: pss_kib(subject.pid())?,
+                        kernel_kib: None,
+                    });
                 }
                 Ok(())
             })

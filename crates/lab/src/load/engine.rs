@@ -24,6 +24,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// A tick counts as missed when its event leaves later than a whole interval, but never for less than this.
 const MISSED_NS_MIN: u64 = 10_000_000;
 const SOON_NS: u64 = 1_000_000;
+/// After the last event the load reads on for so long: what comes twice, or without having been published, comes then.
+pub(crate) const QUIET: Duration = Duration::from_millis(50);
 
 /// An open-loop schedule.
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +171,7 @@ impl Load {
         let done = self.schedule(plan.rate, plan.duration, Some(start));
         at_window(self.busy_ns)?;
         done?;
+        self.idle(QUIET)?;
         Ok(self.shared.window.take().unwrap_or_default())
     }
 

@@ -20,7 +20,7 @@ mod subscriber;
 mod window;
 mod ws;
 
-pub(crate) use self::engine::{Load, Plan};
+pub(crate) use self::engine::{Load, Plan, QUIET};
 pub(crate) use self::event::{Sighting, data as event_data};
 pub(crate) use self::ledger::Ledger;
 pub(crate) use self::lines::{CONNECTIONS, Lines, Turns, write_all, write_request};

@@ -60,6 +60,7 @@ fn visit(server: &str, transport: Transport, round: u32, speed: f64) -> Vec<Cell
     let memory = [1000, 3000, 5000].map(|subscribers| MemoryPoint {
         subscribers,
         pss_kib: 9000 + (f64::from(subscribers) / speed) as u64,
+        kernel_kib: None,
     });
     vec![
         counted(Measure::Connects, 20_000.0 * speed),

@@ -292,7 +292,7 @@ fn fill(server: &Running, field: &mut Field, cell: &mut Cell) -> Result<u64> {
             field.sound()?;
         }
         server.still(field)?;
-        cell.memory.push(MemoryPoint { subscribers, pss_kib: server.pss_kib()? });
+        cell.memory.push(MemoryPoint { subscribers, pss_kib: server.pss_kib()?, kernel_kib: None });
     }
     Ok(u64::from(many))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::charts::Table;
 use super::metric::{mark, transport};
-use super::page::{claims, doubts, facts, limits, title};
+use super::page::{claims, doubts, facts, limits, title, void};
 use super::part::parts;
 use super::scale;
 use super::scorecard::{Entry, Row, rows};
@@ -70,6 +70,11 @@ pub(super) fn report(run: &Run, beside_others: bool, language: Language) -> Stri
     }
     push(&mut text, format_args!("\n## {}\n\n", w.get("doubts.title")));
     doubts(run, w).iter().for_each(|doubt| push(&mut text, format_args!("- {doubt}\n")));
+    let voids = void(run, w);
+    if !voids.is_empty() {
+        push(&mut text, format_args!("\n### {}\n\n", w.get("doubts.void")));
+        voids.iter().for_each(|one| push(&mut text, format_args!("- {one}\n")));
+    }
     push(&mut text, format_args!("\n## {}\n\n", w.get("reproduce.title")));
     facts(run, w).iter().for_each(|(name, value)| push(&mut text, format_args!("- {name}: {value}\n")));
     push(&mut text, format_args!("\n## {}\n\n", w.get("limits.title")));

@@ -204,7 +204,14 @@ pub(super) fn limits(run: &Run, beside_others: bool, w: Words) -> Vec<String> {
         ("loss", run.loss.as_ref().and_then(|l| l.not_measured.as_ref())),
     ];
     let absent = absent.into_iter().filter_map(|(part, why)| Some(omitted(part, why?, w)));
-    own.chain(absent).chain(run.omitted.iter().map(|one| omitted(&one.part, &one.reason, w))).collect()
+    let proxies = run.proxies.iter().filter(|p| p.cells.is_empty()).flat_map(|p| &p.proxies);
+    let missing = proxies.filter(|one| one.absent.is_some()).map(|one| one.proxy.name()).collect::<Vec<_>>();
+    let missing =
+        (!missing.is_empty()).then(|| w.fill("proxies.absent", &[("proxies", &missing.join(", "))]));
+    own.chain(absent)
+        .chain(missing)
+        .chain(run.omitted.iter().map(|one| omitted(&one.part, &one.reason, w)))
+        .collect()
 }
 
 fn omitted(part: &str, reason: &str, w: Words) -> String {
@@ -213,7 +220,12 @@ fn omitted(part: &str, reason: &str, w: Words) -> String {
 
 /// The page's title: what the run was about.
 pub(super) fn title(run: &Run, w: Words) -> &'static str {
-    if run.compares() { w.get("title") } else { w.get("title.crowd") }
+    let round = run.proxies.is_some() || run.factors.is_some() || run.browser.is_some() || run.loss.is_some();
+    w.get(match (run.compares(), run.crowd.is_some()) {
+        (true, _) => "title",
+        (false, false) if round => "title.parts",
+        _ => "title.crowd",
+    })
 }
 
 /// The assertions in words, those of crowds last.
@@ -281,7 +293,7 @@ pub(super) fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
 }
 
 /// Void visits with their reasons, which are told as they were found.
-fn void(run: &Run, w: Words) -> Vec<String> {
+pub(super) fn void(run: &Run, w: Words) -> Vec<String> {
     let open = run.latency.iter().map(|v| (&v.void, v.transport, v.cell.clone(), v.repetition));
     let closed = run
         .saturation

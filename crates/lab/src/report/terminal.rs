@@ -4,7 +4,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use super::metric::{mark, transport};
-use super::page::claims;
+use super::page::{claims, void};
 use super::peers::section;
 use super::scale;
 use super::scorecard::rows;
@@ -12,7 +12,10 @@ use super::text::{Language, Words};
 use crate::peers::result::Peers;
 use crate::result::Run;
 
-/// The scorecard, the assertions and the number of doubts, to be printed when a run has ended.
+/// Void visits that a terminal is told of; the report has all.
+const VOIDS_SHOWN: usize = 5;
+
+/// The scorecard, the assertions, what was void and the number of doubts, to be printed when a run has ended.
 pub fn scorecard(run: &Run, language: Language) -> String {
     let w = Words(language);
     let mut table = Table::new();
@@ -34,9 +37,14 @@ pub fn scorecard(run: &Run, language: Language) -> String {
     let claims =
         claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
     let doubts = w.fill("doubts.count", &[("count", &run.doubts.len().to_string())]);
-    let compared = run.compares().then(|| table.to_string());
+    let partial = run.partial.then(|| w.get("partial").to_owned());
+    let voids = void(run, w);
+    let more = voids.len().saturating_sub(VOIDS_SHOWN);
+    let voids = voids.into_iter().take(VOIDS_SHOWN).map(|one| format!("{}: {one}", w.get("score.void")));
+    let voids: Vec<String> = voids.chain((more > 0).then(|| format!("… +{more}"))).collect();
+    let compared = partial.into_iter().chain(run.compares().then(|| table.to_string()));
     let crowds = scale::section(run, w).map(|section| section.sentences).unwrap_or_default();
-    compared.into_iter().chain(crowds).chain(claims).chain([doubts]).collect::<Vec<_>>().join("\n")
+    compared.chain(crowds).chain(claims).chain(voids).chain([doubts]).collect::<Vec<_>>().join("\n")
 }
 
 /// The claims of a comparison with other servers, to be printed when it has ended.

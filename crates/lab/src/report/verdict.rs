@@ -3,6 +3,7 @@
 use super::metric;
 use super::scorecard::cell_in_words;
 use super::text::Words;
+use crate::advise::MATTERS;
 use crate::result::{CellRecord, Publishing, Run, Transport};
 use crate::scenario::Metric;
 use crate::summary::{
@@ -59,7 +60,7 @@ impl Verdict<'_> {
     /// Latency, cost, and bytes with integrity.
     pub(super) fn sentences(&self) -> Vec<String> {
         let cost = self.is_known(Metric::CpuUsPerDelivery).then(|| self.cost());
-        [Some(self.latency()), cost, Some(self.bytes())].into_iter().flatten().collect()
+        [Some(self.latency()), cost, Some(self.bytes()), self.told_lost()].into_iter().flatten().collect()
     }
 
     fn latency(&self) -> String {
@@ -87,6 +88,11 @@ impl Verdict<'_> {
     /// Whether a run measured something at all: a scenario may leave whole kinds of visits out.
     fn is_known(&self, metric: Metric) -> bool {
         Transport::ALL.iter().any(|transport| self.value(metric, *transport).is_some())
+    }
+
+    /// Whether a sentence can have the figures of all three.
+    fn all_known(&self, metric: Metric) -> bool {
+        Transport::ALL.iter().all(|transport| self.value(metric, *transport).is_some())
     }
 
     /// A case of which nothing was measured.
@@ -121,11 +127,18 @@ impl Verdict<'_> {
         )
     }
 
+    /// What slow readers were told that they would not get; it is no silent loss, and it is no delivery.
+    fn told_lost(&self) -> Option<String> {
+        let told =
+            self.run.latency.iter().filter_map(|visit| Some(visit.recovery.as_ref()?.told_lost)).sum::<u64>();
+        (told > 0).then(|| self.w.fill("verdict.told", &[("told", &self.w.digits(told as f64, 0))]))
+    }
+
     /// The cases, in the order of the table.
     pub(super) fn cases(&self) -> Vec<Case> {
         vec![
             self.proxies(),
-            self.ranked("dashboard", Transport::Sse, "latency", self.subject(Metric::P99Us)),
+            self.dashboard(),
             self.chat(),
             self.idle(),
             self.rare(),
@@ -154,8 +167,25 @@ impl Verdict<'_> {
     fn proxies(&self) -> Case {
         match super::proxies::best(self.run, self.w) {
             Some((order, because)) => self.case("proxies", &order, "proxies", because),
+            None if !self.all_known(Metric::P99Us) => self.unmeasured("proxies"),
             None => self.fixed("proxies", &[Transport::Sse, Transport::Poll], "latency", Metric::P99Us),
         }
+    }
+
+    /// By the cell of that name, else by the first.
+    fn dashboard(&self) -> Case {
+        let named = self.cell_with(|cell| cell.name == "dashboard").map(|cell| cell.name.as_str());
+        let cell = named.unwrap_or_else(|| first_cell(self.run));
+        let subject = Subject { cell, ..self.subject(Metric::P99Us) };
+        if Transport::ALL.iter().any(|transport| figure(self.run, subject, *transport).is_none()) {
+            return self.unmeasured("dashboard");
+        }
+        self.ranked(
+            "dashboard",
+            Transport::Sse,
+            if named.is_some() { "workloads" } else { "latency" },
+            subject,
+        )
     }
 
     /// The preferred one, with how it stands against the best.
@@ -169,7 +199,9 @@ impl Verdict<'_> {
             Some(_) => "case.slower",
         };
         let tail = self.w.get(tail).to_owned();
-        let because = self.three(&format!("case.{name}.because"), subject.metric, &[("tail", &tail)]);
+        let place = cell_in_words(self.run, subject.cell, self.w);
+        let more = [("tail", tail.as_str()), ("place", place.as_str())];
+        let because = self.three_in(&format!("case.{name}.because"), subject.cell, &more);
         self.case(name, &[preferred], section, because)
     }
 
@@ -279,7 +311,24 @@ impl Verdict<'_> {
             because.push(' ');
             because.push_str(&self.three_in("case.idle.mobile", &cell.name, &[]));
         }
-        self.leading("idle", "memory", self.subject(Metric::KibPerConnection), because)
+        let subject = self.subject(Metric::KibPerConnection);
+        let known = compare(self.run, subject).figures;
+        let known = known.iter().filter_map(|(transport, figure)| Some((*transport, (*figure)?.value)));
+        let least = known.clone().map(|(_, kib)| kib).fold(f64::INFINITY, f64::min);
+        // Between those that nobody can tell apart at this size, what decides is what they are.
+        let matters = MATTERS.gib * KIB_PER_GIB / IDLE_CLIENTS;
+        let alike: Vec<Transport> =
+            known.filter(|(_, kib)| kib - least <= matters).map(|(transport, _)| transport).collect();
+        let mut case = self.leading("idle", "memory", subject, because);
+        if alike.len() == self.run.scenario.transports.len() {
+            case.choice = self.w.get("case.whichever").to_owned();
+            case.transports = Vec::new();
+        } else if alike.len() > 1 {
+            let words: Vec<&str> = alike.iter().map(|t| metric::transport(*t, self.w)).collect();
+            case.choice = words.join(self.w.get("case.or"));
+            case.transports = alike;
+        }
+        case
     }
 
     /// The first cell behind a network that cuts, if no event was missed in it for good.

@@ -198,4 +198,7 @@ pub struct MemoryPoint {
     pub subscribers: u32,
     /// Proportional set size of the server, KiB.
     pub pss_kib: u64,
+    /// Memory of all TCP sockets of the machine, at both ends, KiB, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_kib: Option<u64>,
 }

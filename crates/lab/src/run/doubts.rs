@@ -11,8 +11,9 @@ const LOAD_BUSY_MAX: f64 = 0.70;
 /// Shares of the machine above which others are said to disturb.
 const STEAL_MAX: f64 = 0.01;
 const OTHERS_MAX: f64 = 0.05;
-/// A 99.9th percentile wants ten samples beyond it.
-const SAMPLES_MIN: u64 = 10_000;
+/// Deliveries of one event share its moment, so what is independent is the event: a 99th percentile wants one beyond it in
+/// all repetitions together.
+const EVENTS_MIN: f64 = 100.0;
 const LATE_US_MAX: u64 = 1000;
 const REPETITIONS_MIN: u32 = 10;
 /// Files beside the sockets that a process has open.
@@ -111,6 +112,11 @@ impl Bench {
         if files < u64::from(most) + FILES_SPARE {
             self.raise(DoubtKind::FileLimit, "", files as f64);
         }
+        let few =
+            self.scenario.cells.iter().map(|cell| (cell, cell.events())).filter(|(_, n)| *n < EVENTS_MIN);
+        for (name, events) in few.map(|(cell, events)| (cell.name.clone(), events)).collect::<Vec<_>>() {
+            self.raise(DoubtKind::FewSamples, &name, events);
+        }
         let fewest = self.scenario.cells.iter().map(|cell| cell.repetitions).min();
         let fewest = fewest.unwrap_or(self.scenario.repetitions);
         if fewest < REPETITIONS_MIN {
@@ -129,9 +135,6 @@ impl Bench {
         self.doubt_load(place, visit.load_busy, &visit.void);
         if visit.late_us_max > LATE_US_MAX {
             self.raise(DoubtKind::LatePublisher, place, visit.late_us_max as f64);
-        }
-        if visit.void.is_empty() && visit.deliveries < SAMPLES_MIN {
-            self.raise(DoubtKind::FewSamples, place, visit.deliveries as f64);
         }
     }
 

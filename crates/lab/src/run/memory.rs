@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Bench;
 use crate::error::Result;
 use crate::load::{Kind, Load};
-use crate::machine::{ServerChild, pss_kib};
+use crate::machine::{ServerChild, pss_kib, tcp_kib};
 use crate::result::{DoubtKind, MemoryPoint, MemoryVisit, Transport, raise};
 use crate::summary::fit;
 
@@ -55,7 +55,11 @@ fn fill(server: &ServerChild, at: &[u32], visit: &mut MemoryVisit) -> Result<()>
     for subscribers in at {
         load.subscribe(server.address, Kind::Feed(visit.transport), *subscribers)?;
         load.idle(SETTLE)?;
-        visit.points.push(MemoryPoint { subscribers: *subscribers, pss_kib: pss_kib(server.pid())? });
+        visit.points.push(MemoryPoint {
+            subscribers: *subscribers,
+            pss_kib: pss_kib(server.pid())?,
+            kernel_kib: Some(tcp_kib()),
+        });
     }
     Ok(())
 }

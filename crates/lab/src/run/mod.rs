@@ -44,6 +44,8 @@ pub const OUT_ROOT: &str = "target/tricast/runs";
 pub const SCRIPTS: &str = "crates/testkit/page";
 /// The name, beside the runs, that leads to the newest.
 pub const LATEST: &str = "latest";
+/// Runs that may begin in one second.
+const FOLDERS_MAX: u32 = 100;
 /// What is finished is stored this often at most.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
@@ -160,8 +162,7 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
         Some(folder) => Some(Earlier::open(folder, &run, &scenario)?),
         None => None,
     };
-    let folder = options.out_root.join(&run.id);
-    fs::create_dir_all(&folder).map_err(LabError::io(format!("create {}", folder.display())))?;
+    let folder = own_folder(&options.out_root, &mut run.id)?;
     let live = options.live.map(|address| Live::listen(address, &folder)).transpose()?;
     let mut bench = Bench {
         earlier,
@@ -182,6 +183,31 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
     bench.show_first()?;
     bench.visit_all()?;
     bench.finish()
+}
+
+/// Makes the run's folder. Where another run began in the same second, the name gets a number.
+fn own_folder(out_root: &Path, id: &mut String) -> Result<PathBuf> {
+    fs::create_dir_all(out_root).map_err(LabError::io(format!("create {}", out_root.display())))?;
+    let named = id.clone();
+    for number in 2..=FOLDERS_MAX {
+        let folder = out_root.join(&*id);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => *id = numbered(&named, number),
+            made => {
+                return made
+                    .map(|()| folder.clone())
+                    .map_err(LabError::io(format!("create {}", folder.display())));
+            }
+        }
+    }
+    let full = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+    Err(LabError::io(format!("create {}", out_root.join(named).display()))(full))
+}
+
+/// The time with a number behind it, so that the scenario's name still stands behind the first dash.
+fn numbered(id: &str, number: u32) -> String {
+    id.split_once('-')
+        .map_or_else(|| format!("{id}.{number}"), |(time, name)| format!("{time}.{number}-{name}"))
 }
 
 /// Visits of a whole run, for the progress bar.
@@ -359,6 +385,17 @@ mod tests {
             point_latest(root.path(), id).unwrap();
             assert_eq!(fs::read_link(root.path().join(LATEST)).unwrap(), Path::new(id));
         }
+    }
+
+    #[test]
+    fn runs_of_one_second_have_folders_of_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        let made = ["20260101T000000Z-a"; 3].map(|id| {
+            let mut id = id.to_owned();
+            own_folder(root.path(), &mut id).unwrap();
+            id
+        });
+        assert_eq!(made, ["20260101T000000Z-a", "20260101T000000Z.2-a", "20260101T000000Z.3-a"]);
     }
 
     #[test]

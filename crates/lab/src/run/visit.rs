@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::doubts::Watch;
 use super::{Bench, work};
 use crate::error::{LabError, Result};
-use crate::load::{Kind, Load, Plan};
+use crate::load::{Kind, Load, Plan, QUIET};
 use crate::machine::{ServerChild, cpu_seconds, now_ns, pss_kib};
 use crate::result::{Bytes, Integrity, LatencyVisit, SaturationVisit, Transport};
 use crate::scenario::{Cell, Saturation};
+use crate::work::tcp;
 
 /// Unrecorded time before a closed loop.
 const SATURATION_WARM_UP: Duration = Duration::from_millis(200);
@@ -155,11 +156,19 @@ fn load_latency(
 ) -> Result<()> {
     let mut load = Load::new(server.address, Some(&namespace(&cell.name)), cell.payload)?;
     load.subscribe(server.address, Kind::Feed(visit.transport), cell.subscribers)?;
-    let (mut edges, mut busy) = (Vec::new(), Vec::new());
+    let (mut edges, mut busy, mut segments) = (Vec::new(), Vec::new(), Vec::new());
     let plan = Plan { rate: cell.rate, warm_up, duration: cell.duration };
+    // Segments are counted outside of what the edges enclose.
     let outcome = load.open_loop(plan, |busy_ns| {
+        let opens = edges.is_empty();
+        if opens {
+            segments.push(tcp::counts(server.address.port()));
+        }
         edges.push(Edge::now(server.pid())?);
         busy.push(busy_ns);
+        if !opens {
+            segments.push(tcp::counts(server.address.port()));
+        }
         Ok(())
     });
     visit.integrity = load.account();
@@ -171,6 +180,9 @@ fn load_latency(
         visit.server_cpu_s = to.cpu_s - from.cpu_s;
         visit.load_busy = (busy_to - busy_from) as f64 / (to.ns - from.ns).max(1) as f64;
         visit.client_cpu_s = Some((busy_to - busy_from) as f64 / 1e9);
+    }
+    if let &[Some(before), Some(after)] = segments.as_slice() {
+        visit.tcp = Some(tcp::between(before, after));
     }
     visit.client_pss_kib = pss_kib(std::process::id()).ok();
     visit.late_us_max = load.late_us_max();
@@ -205,13 +217,15 @@ fn load_saturation(server: &ServerChild, cell: &Saturation, visit: &mut Saturati
     let (from, busy) = (Edge::now(server.pid())?, load.busy_ns());
     let done = load.saturate(cell.in_flight, cell.duration);
     let to = Edge::now(server.pid())?;
+    let busy = load.busy_ns() - busy;
+    load.idle(QUIET)?;
     visit.integrity = load.account();
     visit.void = visit.integrity.faults();
     visit.void.extend(load.refusal().map(str::to_owned));
     visit.deliveries = done?.deliveries;
     visit.wall_s = (to.ns - from.ns) as f64 / 1e9;
     visit.server_cpu_s = to.cpu_s - from.cpu_s;
-    visit.load_busy = (load.busy_ns() - busy) as f64 / (to.ns - from.ns).max(1) as f64;
+    visit.load_busy = busy as f64 / (to.ns - from.ns).max(1) as f64;
     Ok(load.last_pass().to_vec())
 }
 

@@ -102,6 +102,14 @@ pub struct Cell {
     pub workload: Workload,
 }
 
+impl Cell {
+    /// Events that all of its visits by one transport publish while they are recorded.
+    pub(crate) fn events(&self) -> f64 {
+        let rate = self.workload.burst.map_or(f64::from(self.rate), |b| f64::from(b.events) / b.every_s);
+        rate * self.duration.as_secs_f64() * f64::from(2 * self.repetitions)
+    }
+}
+
 /// One closed-loop cell: the next events leave when everybody has the last ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saturation {

@@ -29,7 +29,7 @@ const SWEEP_STEPS_MIN: usize = 3;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    name: String,
+    name: Spanned<String>,
     repetitions: Spanned<f64>,
     warm_up_s: Spanned<f64>,
     #[serde(default = "all_transports")]
@@ -133,9 +133,11 @@ impl Reading<'_> {
 
     pub(super) fn number(&mut self, field: &str, value: &Spanned<f64>, bounds: &RangeInclusive<f64>) -> f64 {
         let number = *value.get_ref();
+        // What cannot be used is told, and the smallest of what can be stands for it.
         if !bounds.contains(&number) {
             let what = format!("`{field}` is {number}, but must be {} to {}", bounds.start(), bounds.end());
             self.mistake(value.span(), &what);
+            return *bounds.start();
         }
         number
     }
@@ -298,6 +300,31 @@ impl Reading<'_> {
         written.iter().map(|cell| self.cell(cell)).collect()
     }
 
+    /// The scenario's name is part of a folder's, and what is measured is told apart by the names of cells and transports.
+    fn distinct(&mut self, cells: &[Cell], written: &Written) {
+        let name = written.name.get_ref();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            self.mistake(
+                written.name.span(),
+                &format!("`name` is {name:?}, but must be of letters, digits, `-`, `_` and `.`"),
+            );
+        }
+        for sweep in &written.sweep {
+            let mut steps = cells.iter().filter(|cell| {
+                cell.workload.sweep.as_ref().is_some_and(|one| one.name == *sweep.name.get_ref())
+            });
+            let taken = |step: &&Cell| cells.iter().filter(|cell| cell.name == step.name).count() > 1;
+            if let Some(step) = steps.find(taken) {
+                self.mistake(sweep.name.span(), &format!("a second cell named `{}`", step.name));
+            }
+        }
+        let once = written.transports.iter().collect::<BTreeSet<_>>().len();
+        if once < written.transports.len() {
+            self.mistake(0..0, "`transports` names one twice");
+        }
+    }
+
     fn saturations(&mut self, written: &[WrittenSaturation]) -> Vec<Saturation> {
         let meant: Vec<Saturation> = written.iter().map(|cell| self.saturation(cell)).collect();
         for (index, cell) in meant.iter().enumerate() {
@@ -333,6 +360,23 @@ impl Reading<'_> {
         let flights = assertion.in_flight;
         if let Some(k) = flights.filter(|k| scenario.saturations.iter().all(|s| s.in_flight != *k)) {
             self.mistake(written.span(), &format!("nothing is saturated with `in_flight` {k}"));
+        }
+        if assertion.at_most.or(assertion.at_least).is_some_and(|bound| !bound.is_finite()) {
+            self.mistake(written.span(), "the bound of an assertion must be a finite number");
+        }
+        if assertion.transport.is_some_and(|transport| !scenario.transports.contains(&transport)) {
+            self.mistake(written.span(), "the assertion's transport is none of the scenario's `transports`");
+        }
+        let unmeasured = match assertion.metric {
+            Metric::RawRatio | Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery => {
+                scenario.saturations.is_empty().then_some("[[saturate]]")
+            }
+            Metric::KibPerConnection => scenario.memory_at.is_empty().then_some("[memory]"),
+            _ => None,
+        };
+        if let Some(table) = unmeasured {
+            let what = format!("nothing measures `{}` without `{table}`", assertion.metric.key());
+            self.mistake(written.span(), &what);
         }
         if assertion.metric == Metric::RawRatio && assertion.transport == Some(Transport::Poll) {
             self.mistake(
@@ -372,8 +416,9 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
     reading.repetitions = repetitions;
     let mut cells = reading.cells(&written.cell);
     written.sweep.iter().for_each(|sweep| cells.extend(reading.sweep(sweep)));
+    reading.distinct(&cells, &written);
     let mut scenario = Scenario {
-        name: written.name,
+        name: written.name.into_inner(),
         text: reading.text.to_owned(),
         repetitions,
         warm_up: Duration::from_secs_f64(warm_up.clamp(0.0, *WARM_UP_SECONDS.end())),
@@ -439,6 +484,8 @@ mod tests {
     #[test]
     fn mistakes_name_their_line() {
         check("subscribers", "subscirbers", &["line 6", "subscirbers"]);
+        check("warm_up_s = 0.5", "warm_up_s = nan", &["line 3", "`warm_up_s` is NaN"]);
+        check("seconds = 2", "seconds = nan", &["line 9", "`seconds` is NaN"]);
         check("subscribers = 10", "subscribers = 0", &["line 6", "`subscribers` is 0"]);
         check("rate = 50", "rate = 1.5", &["line 7", "whole number"]);
         check("seconds = 2", "seconds = \"2\"", &["line 9"]);
@@ -474,6 +521,18 @@ mod tests {
         );
         let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [3, 2]\npayload = 100\nseconds = 1\n";
         check("", sweep, &["line 13", "rising", "`subscribers` is missing"]);
+    }
+
+    #[test]
+    fn names_are_distinct_and_assertions_can_be_checked() {
+        check("name = \"t\"", "name = \"../t\"", &["line 1", "`name` is"]);
+        check("name = \"t\"", "name = \"\"", &["line 1", "`name` is"]);
+        check("name = \"t\"", "name = \"t\"\ntransports = [\"sse\", \"sse\"]", &["names one twice"]);
+        let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [1, 2, 3]\nsubscribers = 1\npayload = 100\nseconds = 1\n";
+        check("", &sweep.repeat(2), &["line 11", "a second cell named `s-1`"]);
+        check("", "[[assert]]\nmetric = \"p99_us\"\nat_most = nan\n", &["line 10", "finite"]);
+        check("", "[[assert]]\nmetric = \"raw_ratio\"\nat_least = 1\n", &["line 10", "[[saturate]]"]);
+        check("", "[[assert]]\nmetric = \"kib_per_connection\"\nat_most = 1\n", &["line 10", "[memory]"]);
     }
 
     #[test]

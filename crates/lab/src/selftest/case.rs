@@ -112,6 +112,13 @@ pub(super) fn all(shape: Shape) -> Vec<Case> {
         case("delay", &[said("delay_ms", 20)], none, Times::Delayed(20)),
         case("loss", &[said("drop_every", 10)], Counts { lost: events / 10, ..none }, Times::Any),
         case("duplicate", &[said("twice_at", middle)], Counts { duplicated: 1, ..none }, Times::Any),
+        // When everything that was owed has come, one event comes again.
+        case(
+            "late duplicate",
+            &[said("twice_at", events), said("again_ms", 25)],
+            Counts { duplicated: 1, ..none },
+            Times::Any,
+        ),
         case("reordering", &[said("swap_at", middle)], Counts { out_of_order: 1, ..none }, Times::Any),
         case("stall", &[said("stall_at", middle), said("stall_ms", 400)], none, Times::Stalled(400)),
         case("end", &[said("die_at", middle)], Counts { died_at: middle, ..none }, Times::Any),

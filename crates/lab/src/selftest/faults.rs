@@ -11,6 +11,8 @@ pub(crate) struct Faults {
     pub(crate) drop_every: u64,
     /// The first subscriber gets this event twice.
     pub(crate) twice_at: u64,
+    /// …the second time so much later, milliseconds.
+    pub(crate) again_ms: u64,
     /// The first subscriber gets this event after the next one.
     pub(crate) swap_at: u64,
     /// Nothing moves in the whole server, from this event on…
@@ -46,6 +48,7 @@ impl Faults {
             "delay_ms" => &mut self.delay_ms,
             "drop_every" => &mut self.drop_every,
             "twice_at" => &mut self.twice_at,
+            "again_ms" => &mut self.again_ms,
             "swap_at" => &mut self.swap_at,
             "stall_at" => &mut self.stall_at,
             "stall_ms" => &mut self.stall_ms,

@@ -80,7 +80,9 @@ impl Hub {
             "{{\"id\":\"{id}\",\"type\":\"message\",\"time\":\"2026-01-01T00:00:00.000Z\",\"data\":{data}}}"
         );
         let due = Instant::now() + Duration::from_millis(faults.delay_ms);
-        let event = if faults.die_at == number { Due::End } else { Due::Event(due, Arc::new((id, json))) };
+        let written = Arc::new((id, json));
+        let again = Due::Event(due + Duration::from_millis(faults.again_ms), Arc::clone(&written));
+        let event = if faults.die_at == number { Due::End } else { Due::Event(due, written) };
         for queue in state.queues.iter_mut().skip(1) {
             queue.push_back(event.clone());
         }
@@ -89,7 +91,7 @@ impl Hub {
                 state.swapped = Some(event);
                 return;
             }
-            let again = (faults.twice_at == number).then(|| event.clone());
+            let again = (faults.twice_at == number).then_some(again);
             first.extend([Some(event), again, state.swapped.take()].into_iter().flatten());
         }
     }

@@ -123,8 +123,13 @@ pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
 /// How far the same server is from itself, as a ratio of at least 1: see [`self_ratio`], the widest of all transports;
 /// `None` where nothing was measured twice.
 pub fn noise(run: &Run, subject: Subject<'_>) -> Option<f64> {
-    let bands =
-        run.scenario.transports.iter().filter_map(|t| self_ratio(&values::twice(run, subject, *t), run.seed));
+    // Both halves are held against one visit to the raw loop, whose own noise only other repetitions show.
+    let beside_raw = subject.metric == Metric::RawRatio;
+    let pairs = |t: &Transport| {
+        let repeated = beside_raw.then(|| values::in_turn(run, subject, *t));
+        [Some(values::twice(run, subject, *t)), repeated].into_iter().flatten()
+    };
+    let bands = run.scenario.transports.iter().flat_map(pairs).filter_map(|p| self_ratio(&p, run.seed));
     bands.fold(None, |widest: Option<f64>, band| Some(widest.map_or(band, |w| w.max(band))))
 }
 

@@ -31,6 +31,8 @@ pub struct SweepPoint {
     pub offered: f64,
     /// Deliveries a second that were made; `None` where every visit is void.
     pub delivered: Option<f64>,
+    /// Visits of the step that are void, and so in none of its figures.
+    pub void: usize,
     /// 99th percentile of latency, microseconds.
     pub p99_us: Option<Figure>,
     /// Server CPU microseconds a delivery.
@@ -50,7 +52,8 @@ impl SweepFigure {
             SweepAxis::Subscribers | SweepAxis::Payload => 1_000_000.0 / p.rate.max(f64::EPSILON),
         };
         let bears = |p: &&SweepPoint| {
-            p.p99_us.is_some_and(|f| f.value <= most(p))
+            p.void == 0
+                && p.p99_us.is_some_and(|f| f.value <= most(p))
                 && p.delivered.is_some_and(|d| d >= p.offered * KEPT_UP)
         };
         let borne = points.iter().take_while(bears).count();
@@ -97,8 +100,10 @@ fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) ->
         SweepAxis::Subscribers => cell.subscribers,
         SweepAxis::Payload => cell.payload,
     };
+    // The window ends with the last receipt, which a light load has before its last interval is over.
     let sum = valid(run, &cell.name, transport)
-        .fold((0.0, 0.0), |sum, v| (sum.0 + v.deliveries as f64, sum.1 + v.wall_s));
+        .fold((0.0, 0.0), |sum, v| (sum.0 + v.deliveries as f64, sum.1 + v.wall_s.max(cell.seconds)));
+    let asked = run.latency.iter().filter(|v| v.cell == cell.name && v.transport == transport);
     // Of a cell with rooms only the audience of an event's room receives it.
     let audience = f64::from(cell.subscribers) / f64::from(cell.workload.rooms.unwrap_or(1).max(1));
     SweepPoint {
@@ -106,6 +111,7 @@ fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) ->
         rate: f64::from(cell.rate),
         offered: f64::from(cell.rate) * audience,
         delivered: (sum.1 > 0.0).then(|| sum.0 / sum.1),
+        void: asked.filter(|v| !v.void.is_empty()).count(),
         p99_us: figure(run, Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 }, transport),
         cpu_us: open_cpu(run, &cell.name, transport),
     }

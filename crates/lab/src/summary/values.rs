@@ -9,8 +9,8 @@ use crate::scenario::Metric;
 /// One value for each repetition that has a valid visit.
 pub(super) fn of(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<f64> {
     match subject.metric {
-        Metric::Lost => vec![total(run, transport, |account| account.lost)],
-        Metric::Duplicated => vec![total(run, transport, |account| account.duplicated)],
+        Metric::Lost => total(run, transport, |account| account.lost),
+        Metric::Duplicated => total(run, transport, |account| account.duplicated),
         _ => (0..repetitions(run))
             .filter_map(|repetition| at(run, subject, transport, repetition, None))
             .collect(),
@@ -29,8 +29,8 @@ pub(super) fn twice(run: &Run, subject: Subject<'_>, transport: Transport) -> Ve
     if halves.is_empty() { in_turn(run, subject, transport) } else { halves }
 }
 
-/// Pairs of repetitions, where none was measured in two halves.
-fn in_turn(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<(f64, f64)> {
+/// Pairs of repetitions, for what is not measured in two halves.
+pub(super) fn in_turn(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<(f64, f64)> {
     let values = of(run, subject, transport);
     let pairs = values.chunks_exact(2).map(|pair| (pair[0], pair[1]));
     pairs.filter(|(one, other)| *one > 0.0 && *other > 0.0).collect()
@@ -49,11 +49,13 @@ fn repetitions(run: &Run) -> u32 {
     run.scenario.repetitions
 }
 
-/// Losses and duplicates count over all visits, void ones above all.
-fn total(run: &Run, transport: Transport, count: fn(&Integrity) -> u64) -> f64 {
-    let open = run.latency.iter().filter(|v| v.transport == transport).map(|v| count(&v.integrity));
-    let closed = run.saturation.iter().filter(|v| v.transport == transport).map(|v| count(&v.integrity));
-    open.chain(closed).sum::<u64>() as f64
+/// Losses and duplicates count over all visits, void ones above all; there is no count where nothing was published.
+fn total(run: &Run, transport: Transport, count: fn(&Integrity) -> u64) -> Vec<f64> {
+    let open = run.latency.iter().filter(|v| v.transport == transport).map(|v| &v.integrity);
+    let closed = run.saturation.iter().filter(|v| v.transport == transport).map(|v| &v.integrity);
+    let asked: Vec<&Integrity> = open.chain(closed).filter(|account| account.published > 0).collect();
+    let sum = asked.iter().map(|account| count(account)).sum::<u64>() as f64;
+    if asked.is_empty() { Vec::new() } else { vec![sum] }
 }
 
 fn at(

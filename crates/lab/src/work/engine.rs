@@ -13,7 +13,7 @@ use super::subscriber::{Identity, Shared, Subscriber};
 use super::target::Target;
 use super::tcp;
 use crate::error::{LabError, Result};
-use crate::load::text;
+use crate::load::{QUIET, text};
 use crate::machine::now_ns;
 use crate::peers::wire::numbered;
 use crate::result::{Bytes, Integrity, Latency, Publishing, Recovery, Slice, SlowReaders, Tcp, Transport};
@@ -157,7 +157,7 @@ impl<'a> Engine<'a> {
         let before = tcp::counts(port);
         let start = now_ns() + SOON_NS;
         self.shared.from_us = Some(start / 1000);
-        let busy = self.busy_ns;
+        let (busy, heard) = (self.busy_ns, self.publisher.heard_bytes);
         at(Moment::Opens)?;
         self.schedule(plan.events_in(plan.duration), start, &mut |ns| {
             at(Moment::Within(Duration::from_nanos(ns.saturating_sub(start))))
@@ -165,9 +165,18 @@ impl<'a> Engine<'a> {
         at(Moment::Closes)?;
         let busy = self.busy_ns - busy;
         self.shared.from_us = None;
+        if self.spec.publishing == Publishing::Subscribers {
+            let heard = self.publisher.heard_bytes - heard;
+            self.shared.bytes.head_down += heard;
+            self.shared.read_bytes += heard;
+        }
         let after = tcp::counts(port);
         self.drains = true;
         self.arrived(&mut |_| Ok(()))?;
+        let quiet = now_ns() + nanos(QUIET);
+        while now_ns() < quiet {
+            self.turn()?;
+        }
         let tcp = before.zip(after).map(|(before, after)| tcp::between(before, after));
         self.outcome(busy, tcp)
     }
@@ -275,7 +284,9 @@ impl<'a> Engine<'a> {
         self.numbers += 1;
         self.shared.sent_us.push(begun / 1000);
         match self.spec.publishing {
-            Publishing::Post => self.publisher.publish(self.numbers, intended_us),
+            Publishing::Post => {
+                self.publisher.publish(self.numbers, intended_us);
+            }
             Publishing::Subscribers => self.publish_by_subscriber(intended_us),
         }
         self.busy_ns += now_ns() - begun;
@@ -284,7 +295,12 @@ impl<'a> Engine<'a> {
     /// Over a WebSocket in band, by the subscribers in turn; otherwise by a POST beside the stream.
     fn publish_by_subscriber(&mut self, intended_us: u64) {
         if self.spec.transport != Transport::Websocket {
-            return self.publisher.publish(self.numbers, intended_us);
+            // What a subscriber says is among its bytes, whichever way it says it.
+            let bytes = self.publisher.publish(self.numbers, intended_us);
+            if self.shared.from_us.is_some() {
+                self.shared.bytes.up += bytes;
+            }
+            return;
         }
         let mut message = Vec::with_capacity(self.spec.payload + 64);
         message

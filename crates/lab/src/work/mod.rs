@@ -16,7 +16,7 @@ mod plan;
 mod publisher;
 mod subscriber;
 pub mod target;
-mod tcp;
+pub(crate) mod tcp;
 #[cfg(test)]
 mod tests;
 

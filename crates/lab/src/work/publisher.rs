@@ -29,6 +29,8 @@ pub(super) struct Publisher<'a> {
     /// Numbers without an answer, in the order of their sending, each with its time.
     unanswered: VecDeque<(u64, u64)>,
     out: Vec<u8>,
+    /// Bytes of answers.
+    pub(super) heard_bytes: u64,
     pub(super) accepted: u64,
     pub(super) refused: u64,
     pub(super) refusal: Option<String>,
@@ -51,6 +53,7 @@ impl<'a> Publisher<'a> {
             retry_at_ns: 0,
             unanswered: VecDeque::new(),
             out: Vec::new(),
+            heard_bytes: 0,
             accepted: 0,
             refused: 0,
             refusal: None,
@@ -69,10 +72,12 @@ impl<'a> Publisher<'a> {
         self.unanswered.len() < UNANSWERED_MAX
     }
 
-    /// Sends an event, now or as soon as there is a connection.
-    pub(super) fn publish(&mut self, number: u64, intended_us: u64) {
+    /// Sends an event, now or as soon as there is a connection. Returns the bytes of its request.
+    pub(super) fn publish(&mut self, number: u64, intended_us: u64) -> u64 {
         self.unanswered.push_back((number, intended_us));
+        let before = self.out.len();
         self.write_request(number, intended_us);
+        (self.out.len() - before) as u64
     }
 
     fn write_request(&mut self, number: u64, intended_us: u64) {
@@ -95,6 +100,7 @@ impl<'a> Publisher<'a> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(moved),
             Err(_) => return self.broken(now_ns),
         };
+        self.heard_bytes += read as u64;
         self.answers(&buffer[..read])?;
         Ok(true)
     }

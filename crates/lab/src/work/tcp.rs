@@ -8,7 +8,7 @@ use crate::result::Tcp;
 const HEADER_BYTES: u64 = 52;
 
 /// The sums over all connections from here to a port; nothing where `ss` is not there.
-pub(super) fn counts(port: u16) -> Option<Tcp> {
+pub(crate) fn counts(port: u16) -> Option<Tcp> {
     let output = Command::new("ss")
         .args(["-tinH", "state", "established", &format!("dport = :{port}")])
         .stdin(Stdio::null())
@@ -36,7 +36,7 @@ fn sum(text: &str) -> Tcp {
 }
 
 /// What was added between two readings. Connections that ended in between are missing from the second.
-pub(super) fn between(before: Tcp, after: Tcp) -> Tcp {
+pub(crate) fn between(before: Tcp, after: Tcp) -> Tcp {
     Tcp {
         segments_in: after.segments_in.saturating_sub(before.segments_in),
         segments_out: after.segments_out.saturating_sub(before.segments_out),
