@@ -21,7 +21,14 @@ export function laboratory({ lanes, controls, visitor, restart, send }) {
     bookLabels: () => (book ? lanes.map((lane) => bookLabel(lane.way)) : []),
   }));
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-scene]'))) {
-    button.addEventListener('click', async () => (await scenes())(button.dataset.scene));
+    button.addEventListener('click', async () => {
+      try {
+        await (await scenes())(button.dataset.scene);
+      } catch (fault) {
+        const result = document.querySelector('[data-x="scene-result"]');
+        result.textContent = t('scene.failed', { name: t(`scene.${button.dataset.scene}`), why: fault.message });
+      }
+    });
   }
   opened('.network', network);
   opened('.advice', once(async () => (await import('./advice.js')).adviser()));
@@ -47,15 +54,17 @@ export function laboratory({ lanes, controls, visitor, restart, send }) {
   };
 }
 
-/** The first call makes it; every call gives it. */
+/** The first call makes it; every call gives it. What could not be made, as while the server is away, is tried anew. */
 function once(make) {
   let made = null;
-  return () => (made ??= make());
+  return () => (made ??= make().catch((fault) => { made = null; throw fault; }));
 }
 
 /** A part that is folded away begins when it is first unfolded. */
 function opened(selector, begin) {
   const part = /** @type {HTMLDetailsElement} */ (document.querySelector(selector));
-  if (part.open) begin();
-  part.addEventListener('toggle', () => { if (part.open) begin(); });
+  // What fails to load is loaded when the part is unfolded again.
+  const tried = () => { if (part.open) begin().catch(() => { part.open = false; }); };
+  tried();
+  part.addEventListener('toggle', tried);
 }

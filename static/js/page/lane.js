@@ -142,7 +142,7 @@ export class Lane {
   get counts() { return this.#counts; }
 
   /** The latest return after an interruption; serial 0 before there was one. */
-  stamped = { serial: 0, backMs: 0, missed: 0, lost: 0 };
+  stamped = { serial: 0, backMs: 0, missed: 0, lost: 0, doubled: 0 };
 
   /** @returns {import('./verdict.js').LaneFigures} */
   get figures() {
@@ -270,7 +270,7 @@ export class Lane {
     node.dataset.kind = lost + doubled > 0 ? 'bad' : told > 0 ? 'told' : 'good';
     this.#serial += 1;
     node.dataset.serial = String(this.#serial);
-    this.stamped = { serial: this.#serial, backMs, missed, lost };
+    this.stamped = { serial: this.#serial, backMs, missed, lost, doubled };
     const { tellings } = this.#integrity;
     const named = told > 0 ? tellings.slice(-told) : [];
     // How much of another numbering is gone nobody can know.

@@ -19,6 +19,10 @@ import { loadWords, millis, number, seconds, t } from './words.js';
 const WAYS = /** @type {const} */ (['poll', 'sse', 'ws']);
 const CUT_MS = 5000;
 const SUMMARY_SECONDS = 10;
+// After the network is back, so long for the lanes to say how they came through.
+const RETURN_MS = 20_000;
+// Browsers slow a hidden page down; the note of it stays for as long as the figures of that time are in the lanes' minute.
+const THROTTLED_MS = 60_000;
 // Lives of the feed that are told apart.
 const EPOCHS_MAX = 20;
 
@@ -121,6 +125,8 @@ async function start() {
   document.documentElement.dataset.ready = 'true';
 }
 
+let hiddenAt = -Infinity;
+
 function showPage(lanes, ledger, paintClock) {
   const live = lanes.filter((lane) => lane.state === 'live').length;
   const pulse = document.querySelector('.pulse');
@@ -137,7 +143,8 @@ function showPage(lanes, ledger, paintClock) {
   part('verdict').textContent = new Set(lanes.map((lane) => lane.transport)).size < lanes.length ? t('verdict.switched') : verdict(lanes.map((lane) => lane.figures))
     .map(({ key, values }) => t(key, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shown(name, value)]))))
     .join(' ');
-  part('throttled').hidden = !document.hidden;
+  if (document.hidden) hiddenAt = performance.now();
+  part('throttled').hidden = performance.now() - hiddenAt > THROTTLED_MS;
 }
 
 const shown = (name, value) => (name === 'ms' ? millis(Number(value)) : name === 'times' ? number(Number(value), 1) : value);
@@ -160,6 +167,21 @@ function networkCut(lanes, others) {
   const buttons = [...document.querySelectorAll('[data-act="cut-all"]')];
   const words = part('cut-all');
   let until = 0;
+  const result = part('cut-result');
+  let before = null;
+  // The lanes' stamps stand further down: what they come to is said beside the button as well.
+  const settle = () => {
+    if (!before) return;
+    const back = lanes.filter((lane, i) => lane.stamped.serial > before[i]);
+    if (back.length === lanes.length) {
+      const stamps = lanes.map((lane) => lane.stamped);
+      const sum = (field) => number(stamps.reduce((all, stamp) => all + (stamp[field] ?? 0), 0));
+      result.textContent = t('stamp.all', { lost: sum('lost'), doubled: sum('doubled'), times: lanes.map((lane, i) => `${lane.name} ${seconds(stamps[i].backMs)} s`).join(' · ') });
+      before = null;
+    } else if (performance.now() < until + RETURN_MS) {
+      setTimeout(settle, 100);
+    }
+  };
   const show = () => {
     const left = until - performance.now();
     for (const button of buttons) {
@@ -173,6 +195,8 @@ function networkCut(lanes, others) {
   const cut = () => {
     if (performance.now() < until) return;
     until = performance.now() + CUT_MS;
+    before = lanes.map((lane) => lane.stamped.serial);
+    settle();
     for (const lane of lanes) tried(lane.cut(CUT_MS));
     for (const label of others()) tried(api.cut(label, CUT_MS));
     show();
