@@ -59,6 +59,19 @@ fn a_change_inside_the_noise_is_none() {
 }
 
 #[test]
+fn what_was_asked_for_otherwise_is_not_compared() {
+    let mut after = synthetic();
+    after.scenario.cells[0].seconds += 1.0;
+    after.saturation.iter_mut().filter(|v| v.in_flight == 1).for_each(|v| v.subscribers += 1);
+    after.memory.iter_mut().for_each(|visit| visit.points.truncate(2));
+    let found = changes(&synthetic(), &after);
+    assert!(found.unmatched.contains(&after.scenario.cells[0].name), "{:?}", found.unmatched);
+    let asked = |metric, flight| found.changes.iter().any(|c| c.metric == metric && c.in_flight == flight);
+    assert!(!asked(Metric::KibPerConnection, None) && !asked(Metric::DeliveriesPerSecond, Some(1)));
+    assert!(asked(Metric::DeliveriesPerSecond, Some(8)));
+}
+
+#[test]
 fn less_is_worse_where_more_is_better() {
     let mut after = synthetic();
     after.saturation.iter_mut().for_each(|v| v.deliveries /= 2);

@@ -166,3 +166,18 @@ fn cut(shared: &Shared, body: &[u8]) -> Answer {
         Err(error) => Answer::error("400 Bad Request", &error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_objects() {
+        assert_eq!(conditions(b"{}"), Ok(Conditions::default()));
+        assert_eq!(conditions(br#"{"down":{"latency_ms":5}}"#).map(|c| c.down.latency_ms), Ok(5));
+        for (wrong, named) in [("[]", "the conditions"), (r#"{"down":[5]}"#, "down"), (r#"{"up":3}"#, "up")] {
+            let fault = conditions(wrong.as_bytes()).unwrap_err();
+            assert!(fault.starts_with(named), "{fault}");
+        }
+    }
+}

@@ -212,6 +212,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_published_is_no_zero() {
+        let mut run = crate::fixture::synthetic();
+        let lost =
+            |run: &Run| figure(run, Subject { metric: Metric::Lost, cell: "", in_flight: 1 }, Transport::Sse);
+        assert_eq!(lost(&run).map(|f| f.value), Some(0.0));
+        run.latency.retain(|visit| visit.transport != Transport::Sse);
+        run.saturation.retain(|visit| visit.transport != Transport::Sse);
+        assert_eq!(lost(&run), None);
+    }
+
+    #[test]
     fn best_is_only_who_is_outside_the_noise() {
         let best = |transport| Ranking::Best(transport);
         check(Metric::P99Us, [of(30.0, 1.0), of(20.0, 1.0), of(10.0, 1.0)], 1.1, best(Transport::Websocket));

@@ -129,6 +129,12 @@ mod tests {
         let knee = |transport| found[0].knee(transport).map(|p| p.at);
         assert_eq!(knee(Transport::Poll), Some(100.0));
         assert_eq!(knee(Transport::Sse), Some(1000.0));
+        // One void visit among whole ones: what is left of the step does not speak for it.
+        let mut spoilt = synthetic();
+        let at_limit =
+            |v: &&mut crate::result::LatencyVisit| v.cell == "rate-1000" && v.transport == Transport::Sse;
+        spoilt.latency.iter_mut().find(at_limit).unwrap().void.push("398 ticks missed".to_owned());
+        assert_eq!(sweeps(&spoilt)[0].knee(Transport::Sse).map(|p| p.at), Some(100.0));
         let poll = &found[0].series[0].1;
         assert_eq!(poll[0].offered, 1000.0);
         assert!((poll[0].delivered.unwrap() - 1000.0).abs() < 1e-9);
