@@ -43,7 +43,7 @@ bench-count: ## Instructions of the hot steps against their budgets, by valgrind
 self-test: ## Holds the lab against a server with known faults: one minute
 	cargo run --release --package tricast-cli -- lab self-test
 
-bench-full: ## The lab's full scenario, with real proxies after `make proxies`: about half an hour; ARGS="--resume --live"
+bench-full: ## The lab's full scenario, with real proxies after `make proxies`: about three quarters of an hour; ARGS="--resume --live"
 	cargo run --release --package tricast-cli -- lab run --scenario full $(ARGS)
 
 peers: ## Installs other servers under target/peers, for comparison; each of them is optional
