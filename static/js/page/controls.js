@@ -104,6 +104,5 @@ export class Controls {
     const last = this.#last;
     if (last && up > last.up) part('deliveries').textContent = number(((deliveries - last.deliveries) * 1000) / (up - last.up));
     this.#last = { up, deliveries };
-    if (state.report) part('report').hidden = false;
   }
 }

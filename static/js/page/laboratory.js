@@ -63,8 +63,11 @@ function once(make) {
 /** A part that is folded away begins when it is first unfolded. */
 function opened(selector, begin) {
   const part = /** @type {HTMLDetailsElement} */ (document.querySelector(selector));
-  // What fails to load is loaded when the part is unfolded again.
-  const tried = () => { if (part.open) begin().catch(() => { part.open = false; }); };
+  const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (part.querySelectorAll('input, select'));
+  const dead = (is) => { for (const input of inputs) input.disabled = is; };
+  // Nobody moves a slider to which nothing listens yet. What fails to load is loaded when the part is unfolded again.
+  dead(true);
+  const tried = () => { if (part.open) begin().then(() => dead(false), () => { part.open = false; }); };
   tried();
   part.addEventListener('toggle', tried);
 }

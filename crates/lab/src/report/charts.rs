@@ -1,12 +1,12 @@
 //! The charts of the report, each with a caption and the same figures as a table.
 
 use super::metric::{self, mark, shape};
-use super::scorecard::named_cell;
+use super::scorecard::{bound, named_cell};
 use super::svg::{Bar, Drawing, Group, Scale, Stack, bars, stacks};
 use super::text::Words;
 use crate::result::{Bytes, LatencyVisit, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Subject, compare, figure, fit, flights, header_bytes, merged, raw_cpu_us};
+use crate::summary::{Figure, Subject, compare, figure, fit, flights, header_bytes, merged, raw_cpu_us};
 
 const HEIGHT: f64 = 300.0;
 /// Quantiles of the tables under the percentile charts.
@@ -236,6 +236,10 @@ impl Charts<'_> {
         let group = |in_flight: u32| {
             let comparison = compare(self.run, Subject { metric, cell: "", in_flight });
             let known = comparison.figures.iter().filter_map(|(t, figure)| figure.map(|f| (*t, f)));
+            let printed = |t: Transport, f: Figure| {
+                let text = metric::printed(metric, f.value, self.w);
+                bound(metric, text, comparison.load_bound.contains(&t))
+            };
             let bars: Vec<Bar> = known
                 .map(|(t, f)| Bar {
                     class: t.key(),
@@ -243,7 +247,7 @@ impl Charts<'_> {
                     name: self.name(t),
                     value: f.value,
                     whisker: (f.repetitions > 1).then_some((f.low, f.high)),
-                    text: metric::printed(metric, f.value, self.w),
+                    text: printed(t, f),
                 })
                 .collect();
             let heading = self.w.fill("place.flight", &[("k", &in_flight.to_string())]);
@@ -255,9 +259,7 @@ impl Charts<'_> {
                         metric::bare(metric, f.high, self.w)
                     )
                 });
-                let value = f.map_or(self.w.get("score.void").to_owned(), |f| {
-                    metric::printed(metric, f.value, self.w)
-                });
+                let value = f.map_or(self.w.get("score.void").to_owned(), |f| printed(*t, f));
                 vec![heading.clone(), self.marked(*t), value, interval]
             }));
             Group { heading, bars, limit: limit(in_flight) }
@@ -345,9 +347,12 @@ impl Charts<'_> {
             let fitted = [("transport", self.name(transport)), ("slope", kib.clone()), ("r", r)];
             let fitted = fitted.each_ref().map(|(name, text)| (*name, text.as_str()));
             caption.push_str(&self.w.fill("chart.memory.fit", &fitted));
-            rows.push(vec![self.marked(transport), kib, base, self.w.digits(line.r_squared, 4)]);
+            let kernel = self.kernel_slope(transport).map_or("–".to_owned(), |kib| {
+                self.w.with_unit(kib, metric::unit(Metric::KibPerConnection, self.w))
+            });
+            rows.push(vec![self.marked(transport), kib, base, self.w.digits(line.r_squared, 4), kernel]);
         }
-        let head = ["table.transport", "table.slope", "table.base", "table.r_squared"];
+        let head = ["table.transport", "table.slope", "table.base", "table.r_squared", "table.kernel"];
         let title = self.w.get("chart.memory.title").to_owned();
         Some(Chart {
             svg: drawing.finish(&title, &caption),
@@ -356,6 +361,15 @@ impl Charts<'_> {
             table: Table { head: head.map(|key| self.w.get(key).to_owned()).to_vec(), rows },
             legend: self.transports().collect(),
         })
+    }
+
+    /// What one more connection adds to the socket buffers of the kernel, of both its ends, KiB; `None` where they were not
+    /// read.
+    fn kernel_slope(&self, transport: Transport) -> Option<f64> {
+        let visits = self.run.memory.iter().filter(|v| v.transport == transport && v.void.is_empty());
+        let points = visits.flat_map(|v| &v.points);
+        let kernel = points.map(|p| Some((f64::from(p.subscribers), p.kernel_kib? as f64)));
+        Some(fit(kernel.collect::<Option<Vec<_>>>()?)?.slope.max(0.0))
     }
 
     /// Bytes a delivery in the first cell, in parts.

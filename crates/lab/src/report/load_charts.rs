@@ -3,7 +3,7 @@
 use super::charts::{Chart, Charts, Table, tick};
 use super::metric::{self, mark, shape};
 use super::resilience::ecdf;
-use super::scorecard::named_cell;
+use super::scorecard::{bound, named_cell};
 use super::svg::{Drawing, Scale, Stack, stacks};
 use crate::result::{Latency, SweepAxis, Transport};
 use crate::scenario::Metric;
@@ -178,6 +178,7 @@ impl Charts<'_> {
             let last = points.last().map_or(0.0, |p| p.at);
             let void = points.first().is_none_or(|p| p.p99_us.is_none());
             let (key, at) = match figure.knee(*t) {
+                Some(knee) if figure.knee_is_loads(*t) => ("chart.sweep.knee_of_load", knee.at),
                 Some(knee) => ("chart.sweep.knee", knee.at),
                 None if void => ("chart.sweep.void", points.first().map_or(0.0, |p| p.at)),
                 None => ("chart.sweep.none", last),
@@ -204,8 +205,10 @@ impl Charts<'_> {
                 format!("{} {}", mark(t), metric::transport(t, w)),
                 (view.x)(p).map_or_else(void, |v| w.digits(v, 0)),
                 w.digits(p.offered, 0),
-                p.delivered.map_or_else(void, |v| w.digits(v, 0)),
-                p.p99_us.map_or_else(void, |f| w.number(f.value / 1000.0)),
+                p.delivered
+                    .map_or_else(void, |v| bound(Metric::DeliveriesPerSecond, w.digits(v, 0), p.load_bound)),
+                p.p99_us
+                    .map_or_else(void, |f| bound(Metric::P99Us, w.number(f.value / 1000.0), p.load_bound)),
                 p.cpu_us.map_or_else(void, |f| metric::printed(Metric::CpuUsPerDelivery, f.value, w)),
             ]
         };

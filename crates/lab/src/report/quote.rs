@@ -80,6 +80,7 @@ impl<'a> Quote<'a> {
         let names: Vec<&str> = comparison.leaders.iter().map(|t| metric::transport(*t, self.w)).collect();
         match comparison.ranking {
             Ranking::NotComparable => None,
+            Ranking::LoadBound => Some(self.w.get("score.load_decides").to_owned()),
             Ranking::Best(_) => Some(names.concat()),
             Ranking::Tied => Some(names.join(" = ")),
             Ranking::NoDifference => Some(self.w.get("score.no_difference").to_owned()),

@@ -5,7 +5,7 @@ use super::metric;
 use super::text::Words;
 use crate::result::{CellRecord, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Comparison, Figure, Ranking, Subject, compare, figure, first_cell, flights};
+use crate::summary::{Comparison, Figure, Ranking, Subject, compare, figure, first_cell, flights, is_beyond};
 
 /// A row of the scorecard.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub(super) struct Entry {
     pub(super) best: bool,
     pub(super) void: bool,
 }
+
+/// Of fewer repetitions a bootstrap has no interval: its ends are the least and the greatest of them.
+const REPETITIONS_MIN: usize = 6;
 
 /// All rows of a run.
 pub(super) fn rows(run: &Run, w: Words) -> Vec<Row> {
@@ -69,11 +72,20 @@ fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
         best: !counted && comparison.ranking == Ranking::Best(*transport),
         ..entry(subject.metric, *transport, *figure, high, w)
     };
+    let entries = comparison.figures.iter().map(entry).map(|entry| {
+        if is_beyond(run, subject, entry.transport) && !entry.void {
+            return Entry {
+                text: "–".to_owned(), interval: String::new(), share: 0.0, best: false, ..entry
+            };
+        }
+        let load_bound = comparison.load_bound.contains(&entry.transport) && !entry.void;
+        Entry { text: bound(subject.metric, entry.text, load_bound), ..entry }
+    });
     Row {
         name: metric::name(subject.metric, w),
         place: place(run, subject, w),
         unit: metric::unit(subject.metric, w),
-        entries: comparison.figures.iter().map(entry).collect(),
+        entries: entries.collect(),
         noise: comparison.noise.map_or("–".to_owned(), |noise| band(noise, w)),
         remark: if counted { String::new() } else { remark(&comparison, w) },
     }
@@ -95,7 +107,17 @@ fn remark(comparison: &Comparison, w: Words) -> String {
             let marks: Vec<&str> = comparison.leaders.iter().map(|t| metric::mark(*t)).collect();
             format!("{} {}", marks.join(" "), w.get("score.tied"))
         }
+        Ranking::LoadBound => w.get("score.load_decides").to_owned(),
         Ranking::Best(_) | Ranking::NotComparable => String::new(),
+    }
+}
+
+/// A figure that the load may have limited is printed as the bound that it is.
+pub(super) fn bound(metric: Metric, text: String, load_bound: bool) -> String {
+    match (load_bound, metric.more_is_better()) {
+        (false, _) => text,
+        (true, true) => format!("≥ {text}"),
+        (true, false) => format!("≤ {text}"),
     }
 }
 
@@ -103,11 +125,14 @@ fn entry(metric: Metric, transport: Transport, figure: Option<Figure>, high: f64
     let ratio_of_poll = metric == Metric::RawRatio && transport == Transport::Poll;
     let missing = || if ratio_of_poll { "–".to_owned() } else { w.get("score.void").to_owned() };
     let interval = figure.filter(|f| f.repetitions > 1);
+    let is_range = figure.is_some_and(|f| f.repetitions < REPETITIONS_MIN);
     Entry {
         transport,
         text: figure.map_or_else(missing, |f| metric::bare(metric, f.value, w)),
         interval: interval.map_or(String::new(), |f| {
-            format!("{}–{}", metric::bare(metric, f.low, w), metric::bare(metric, f.high, w))
+            let ends = format!("{}–{}", metric::bare(metric, f.low, w), metric::bare(metric, f.high, w));
+            let count = f.repetitions.to_string();
+            if is_range { w.fill("score.range", &[("ends", &ends), ("count", &count)]) } else { ends }
         }),
         share: figure.map_or(0.0, |f| if high > 0.0 { f.value / high * 100.0 } else { 0.0 }),
         best: false,

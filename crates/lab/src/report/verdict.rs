@@ -77,6 +77,7 @@ impl Verdict<'_> {
         let key = match comparison.ranking {
             _ if comparison.figures.iter().any(|(_, figure)| figure.is_none()) => "verdict.void",
             Ranking::NotComparable => "verdict.void",
+            Ranking::LoadBound => "verdict.load_decides",
             Ranking::NoDifference => "verdict.no_difference",
             Ranking::Best(_) | Ranking::Tied if worst < UNNOTICED_US => "verdict.unnoticed",
             Ranking::Best(_) | Ranking::Tied => "verdict.noticed",
@@ -285,7 +286,8 @@ impl Verdict<'_> {
     /// Those that lead by a metric: one, some, or no difference.
     fn leading(&self, name: &str, section: &'static str, subject: Subject<'_>, because: String) -> Case {
         let Comparison { ranking, leaders, .. } = compare(self.run, subject);
-        let undecided = matches!(ranking, Ranking::NoDifference | Ranking::NotComparable);
+        let undecided =
+            matches!(ranking, Ranking::NoDifference | Ranking::NotComparable | Ranking::LoadBound);
         let mut case = self.case(name, if undecided { &[] } else { &leaders }, section, because);
         if ranking == Ranking::Tied {
             let words: Vec<&str> = leaders.iter().map(|t| metric::transport(*t, self.w)).collect();

@@ -1,11 +1,12 @@
 //! Every cell that is no step of a sweep, in one table: what each transport made of it.
 
 use super::metric;
+use super::scorecard::bound;
 use super::section::{Section, table, told};
 use super::text::Words;
 use crate::result::{CellRecord, Publishing, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Figure, Subject, account, figure, open_cpu};
+use crate::summary::{Figure, Subject, account, figure, is_beyond, load_bound, open_cpu};
 
 const HEADS: [&str; 10] = [
     "table.transport",
@@ -34,10 +35,16 @@ pub(super) fn section(run: &Run, w: Words) -> Option<Section> {
 }
 
 fn row(run: &Run, cell: &CellRecord, transport: Transport, w: Words) -> Vec<String> {
-    let of = |metric| figure(run, Subject { metric, cell: &cell.name, in_flight: 1 }, transport);
+    let subject = |metric| Subject { metric, cell: &cell.name, in_flight: 1 };
+    let of = |metric| figure(run, subject(metric), transport);
     let void = || w.get("score.void").to_owned();
     let printed = |metric: Metric, figure: Option<Figure>| {
-        figure.map_or_else(void, |f| metric::printed(metric, f.value, w))
+        let text = |f: Figure| metric::printed(metric, f.value, w);
+        let told = |f| bound(metric, text(f), load_bound(run, subject(metric), transport));
+        match figure {
+            Some(_) if is_beyond(run, subject(metric), transport) => "–".to_owned(),
+            figure => figure.map_or_else(void, told),
+        }
     };
     let account = account(run, &cell.name, transport);
     let count = |value: u64| w.digits(value as f64, 0);

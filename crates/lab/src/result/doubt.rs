@@ -4,6 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The load counts as a possible bottleneck above this share of its core.
+pub(crate) const LOAD_BUSY_MAX: f64 = 0.70;
+
 /// A reservation about a figure or about the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -18,8 +18,8 @@ pub use self::crowd::{
     Axis, CrowdResults, CrowdVisit, MemoryReading, MemorySample, ScaleVisit, ShareLatency, SoakVisit,
     StalledVisit,
 };
-pub(crate) use self::doubt::raise;
 pub use self::doubt::{Doubt, DoubtKind};
+pub(crate) use self::doubt::{LOAD_BUSY_MAX, raise};
 pub use self::environment::{Environment, Sysctl};
 pub use self::factors::{
     BrowserResults, BrowserTry, Carriage, FactorExtent, FactorMemory, FactorOpening, FactorResults,

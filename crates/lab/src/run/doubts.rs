@@ -4,10 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Bench;
 use crate::machine::{MachineTime, cpu_seconds, descendants, ended_children_seconds, machine_time, now_ns};
-use crate::result::{Doubt, DoubtKind, LatencyVisit, SaturationVisit, raise};
+use crate::result::{Doubt, DoubtKind, LOAD_BUSY_MAX, LatencyVisit, SaturationVisit, raise};
 
-/// The load counts as a possible bottleneck above this share of its core.
-const LOAD_BUSY_MAX: f64 = 0.70;
 /// Shares of the machine above which others are said to disturb.
 const STEAL_MAX: f64 = 0.01;
 const OTHERS_MAX: f64 = 0.05;

@@ -29,8 +29,11 @@ pub use self::sweep::{SweepFigure, SweepPoint, sweeps};
 
 use serde::{Deserialize, Serialize};
 
-use crate::result::{Latency, Run, Transport};
+use crate::result::{LOAD_BUSY_MAX, Latency, Run, Transport};
 use crate::scenario::Metric;
+
+/// Events of which one is the 99.9th percentile.
+const P999_EVENTS_MIN: u64 = 1000;
 
 /// What a figure is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +68,8 @@ pub enum Ranking {
     Tied,
     /// None can be told apart from the best.
     NoDifference,
+    /// One that looks worse was measured by a load at its own limit, so nobody can be said to be better than it.
+    LoadBound,
     /// Fewer than two transports have a figure.
     NotComparable,
 }
@@ -78,8 +83,10 @@ pub struct Comparison {
     pub noise: Option<f64>,
     /// Who is best, if anyone.
     pub ranking: Ranking,
-    /// The best, and all that cannot be told apart from it; empty where nothing can be compared.
+    /// The best, and all that cannot be told apart from it; empty where nothing can be compared, or the load decides.
     pub leaders: Vec<Transport>,
+    /// Those whose figure the load may have limited: a bound, and no more; see [`load_bound`].
+    pub load_bound: Vec<Transport>,
 }
 
 impl Comparison {
@@ -117,7 +124,29 @@ pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     let noise = noise(run, subject);
     let leaders = leaders(subject.metric, &figures, noise.unwrap_or(1.0));
     let known = figures.iter().filter(|(_, figure)| figure.is_some()).count();
-    Comparison { ranking: rank(&leaders, known), leaders, figures, noise }
+    let load_bound: Vec<Transport> =
+        run.scenario.transports.iter().copied().filter(|t| self::load_bound(run, subject, *t)).collect();
+    let ranking = match rank(&leaders, known) {
+        Ranking::Best(_) | Ranking::Tied if load_bound.iter().any(|t| !leaders.contains(t)) => {
+            Ranking::LoadBound
+        }
+        ranking => ranking,
+    };
+    let leaders = if ranking == Ranking::LoadBound { Vec::new() } else { leaders };
+    Comparison { figures, noise, ranking, leaders, load_bound }
+}
+
+/// Whether a percentile lies beyond what was measured: deliveries of one event share its moment, so of fewer than a
+/// thousand events none is the one in a thousand.
+pub fn is_beyond(run: &Run, subject: Subject<'_>, transport: Transport) -> bool {
+    let events = || valid(run, subject.cell, transport).map(|visit| visit.integrity.published).sum::<u64>();
+    subject.metric == Metric::P999Us && events() < P999_EVENTS_MIN
+}
+
+/// Whether the load was so busy behind a figure that a faster load might have found a better one: throughput is then at
+/// least, and latency at most, what was measured.
+pub fn load_bound(run: &Run, subject: Subject<'_>, transport: Transport) -> bool {
+    values::load_busy(run, subject, transport).is_some_and(|busy| busy > LOAD_BUSY_MAX)
 }
 
 /// How far the same server is from itself, as a ratio of at least 1: see [`self_ratio`], the widest of all transports;
@@ -220,6 +249,49 @@ mod tests {
         run.latency.retain(|visit| visit.transport != Transport::Sse);
         run.saturation.retain(|visit| visit.transport != Transport::Sse);
         assert_eq!(lost(&run), None);
+    }
+
+    #[test]
+    fn one_in_a_thousand_wants_a_thousand() {
+        let mut run = crate::fixture::synthetic();
+        let cell = run.scenario.cells[0].name.clone();
+        let beyond =
+            |run: &Run, metric| is_beyond(run, Subject { metric, cell: &cell, in_flight: 1 }, Transport::Sse);
+        let mine = |visit: &&mut crate::result::LatencyVisit| {
+            visit.cell == cell && visit.transport == Transport::Sse
+        };
+        let visits = run.latency.iter_mut().filter(mine).map(|visit| visit.integrity.published = 0).count();
+        assert!(visits > 1 && beyond(&run, Metric::P999Us) && !beyond(&run, Metric::P99Us));
+        run.latency.iter_mut().find(mine).unwrap().integrity.published = 999;
+        assert!(beyond(&run, Metric::P999Us));
+        run.latency.iter_mut().filter(mine).last().unwrap().integrity.published = 1;
+        assert!(!beyond(&run, Metric::P999Us));
+    }
+
+    #[test]
+    fn nobody_is_better_than_what_the_load_limited() {
+        let mut run = crate::fixture::synthetic();
+        let subject = Subject { metric: Metric::DeliveriesPerSecond, cell: "", in_flight: 1 };
+        for visit in &mut run.saturation {
+            visit.load_busy = 0.5;
+            visit.wall_s *= if visit.transport == Transport::Poll { 4.0 } else { 1.0 };
+        }
+        let before = compare(&run, subject);
+        assert!(before.load_bound.is_empty());
+        assert!(matches!(before.ranking, Ranking::Best(_) | Ranking::Tied), "{before:?}");
+        let behind = *run.scenario.transports.iter().find(|t| !before.leaders.contains(t)).unwrap();
+        let busy = |run: &mut Run, transport| {
+            let visits = run.saturation.iter_mut().filter(|visit| visit.transport == transport);
+            visits.for_each(|visit| visit.load_busy = 0.9);
+        };
+        // The best is no less the best for a load that held it back.
+        let mut other = run.clone();
+        before.leaders.iter().for_each(|leader| busy(&mut other, *leader));
+        assert_eq!(compare(&other, subject).ranking, before.ranking);
+        busy(&mut run, behind);
+        let bound = compare(&run, subject);
+        assert_eq!((bound.ranking, bound.load_bound), (Ranking::LoadBound, vec![behind]));
+        assert!(bound.leaders.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sweeps: what a growing load does, and where it becomes too much.
 
-use super::{Figure, Subject, figure, open_cpu, valid};
+use super::{Figure, Subject, figure, load_bound, open_cpu, valid};
 use crate::result::{CellRecord, Run, SweepAxis, Transport};
 use crate::scenario::Metric;
 
@@ -37,6 +37,8 @@ pub struct SweepPoint {
     pub p99_us: Option<Figure>,
     /// Server CPU microseconds a delivery.
     pub cpu_us: Option<Figure>,
+    /// Whether the load was at its own limit, so that latency is at most, and what is delivered at least, what it says.
+    pub load_bound: bool,
 }
 
 impl SweepFigure {
@@ -58,6 +60,16 @@ impl SweepFigure {
         };
         let borne = points.iter().take_while(bears).count();
         if borne == points.len() { None } else { points.get(borne.checked_sub(1)?) }
+    }
+
+    /// Whether the step after the knee was measured by a load at its own limit: the server may bear more.
+    pub fn knee_is_loads(&self, transport: Transport) -> bool {
+        let (Some(knee), Some((_, points))) =
+            (self.knee(transport), self.series.iter().find(|(t, _)| *t == transport))
+        else {
+            return false;
+        };
+        points.iter().find(|p| p.at > knee.at).is_some_and(|p| p.load_bound)
     }
 }
 
@@ -106,13 +118,15 @@ fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) ->
     let asked = run.latency.iter().filter(|v| v.cell == cell.name && v.transport == transport);
     // Of a cell with rooms only the audience of an event's room receives it.
     let audience = f64::from(cell.subscribers) / f64::from(cell.workload.rooms.unwrap_or(1).max(1));
+    let p99 = Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 };
     SweepPoint {
         at: f64::from(at),
         rate: f64::from(cell.rate),
         offered: f64::from(cell.rate) * audience,
         delivered: (sum.1 > 0.0).then(|| sum.0 / sum.1),
         void: asked.filter(|v| !v.void.is_empty()).count(),
-        p99_us: figure(run, Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 }, transport),
+        p99_us: figure(run, p99, transport),
+        load_bound: load_bound(run, p99, transport),
         cpu_us: open_cpu(run, &cell.name, transport),
     }
 }
@@ -135,6 +149,12 @@ mod tests {
             |v: &&mut crate::result::LatencyVisit| v.cell == "rate-1000" && v.transport == Transport::Sse;
         spoilt.latency.iter_mut().find(at_limit).unwrap().void.push("398 ticks missed".to_owned());
         assert_eq!(sweeps(&spoilt)[0].knee(Transport::Sse).map(|p| p.at), Some(100.0));
+        // Where the load could do no more, it is not the server's limit.
+        assert!(!found[0].knee_is_loads(Transport::Sse));
+        let mut busy = synthetic();
+        busy.latency.iter_mut().filter(|v| v.cell == "rate-5000").for_each(|v| v.load_busy = 0.9);
+        assert!(sweeps(&busy)[0].knee_is_loads(Transport::Sse));
+        assert!(!sweeps(&busy)[0].knee_is_loads(Transport::Poll));
         let poll = &found[0].series[0].1;
         assert_eq!(poll[0].offered, 1000.0);
         assert!((poll[0].delivered.unwrap() - 1000.0).abs() < 1e-9);

@@ -1,6 +1,6 @@
 //! A subject's value in each repetition, and in each of its two halves.
 
-use super::{Subject, fit};
+use super::{Subject, fit, median};
 use crate::result::{
     Integrity, Latency, LatencyVisit, RawVisit, Recovery, Run, SaturationVisit, StoredHistogram, Transport,
 };
@@ -27,6 +27,24 @@ pub(super) fn twice(run: &Run, subject: Subject<'_>, transport: Transport) -> Ve
     let halves: Vec<(f64, f64)> =
         (0..repetitions(run)).filter_map(|r| Some((half(r, 0)?, half(r, 1)?))).collect();
     if halves.is_empty() { in_turn(run, subject, transport) } else { halves }
+}
+
+/// How busy the load was behind a figure that it may have limited, as the median share of its core; `None` of what it
+/// cannot: the server's own costs, and counts.
+pub(super) fn load_busy(run: &Run, subject: Subject<'_>, transport: Transport) -> Option<f64> {
+    let open = run.latency.iter().filter(|v| v.cell == subject.cell && v.transport == transport);
+    let closed = run.saturation.iter().filter(|v| v.transport == transport);
+    let busy: Vec<f64> = match subject.metric {
+        Metric::P50Us | Metric::P99Us | Metric::P999Us | Metric::MaxUs => {
+            open.filter(|v| v.void.is_empty()).map(|v| v.load_busy).collect()
+        }
+        Metric::DeliveriesPerSecond => {
+            let asked = closed.filter(|v| v.in_flight == subject.in_flight && v.void.is_empty());
+            asked.map(|v| v.load_busy).collect()
+        }
+        _ => Vec::new(),
+    };
+    median(&busy)
 }
 
 /// Pairs of repetitions, for what is not measured in two halves.

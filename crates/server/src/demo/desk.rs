@@ -49,7 +49,6 @@ pub(super) struct State {
     server: ServerState,
     now: String,
     limits: LimitsState,
-    report: bool,
 }
 
 /// What the source is doing.
@@ -125,10 +124,8 @@ impl Desk {
     }
 
     /// Everything that the page shows about the server.
-    /// What the page shows; `report` tells whether there is a report to link to.
-    pub(super) fn state(&self, report: bool) -> State {
+    pub(super) fn state(&self) -> State {
         State {
-            report,
             source: self.source_state(),
             server: self.server_state(),
             now: text::time(self.shared.now()),

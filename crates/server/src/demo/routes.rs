@@ -61,7 +61,7 @@ fn at(path: &'static str, method: &'static str, route: Route) -> Resource {
 
 async fn state(desk: Data<Desk>, request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Refusal> {
     allow(&request, &ctx, &[])?;
-    Ok(json(&desk.state(crate::report::is_there(&ctx.settings.report_dir))))
+    Ok(json(&desk.state()))
 }
 
 async fn change_source(
