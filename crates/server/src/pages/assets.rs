@@ -51,7 +51,7 @@ fn answer(request: &HttpRequest, path: &str) -> HttpResponse {
             .insert_header((header::VARY, "accept-encoding"))
             .finish();
     }
-    let body = if is_packed { packed(path, &file) } else { Bytes::from(file.data.into_owned()) };
+    let body = if is_packed { kept_packed(path, &file) } else { Bytes::from(file.data.into_owned()) };
     let mut response = HttpResponse::Ok();
     if is_packed {
         response.insert_header(ContentEncoding::Gzip);
@@ -67,7 +67,7 @@ fn answer(request: &HttpRequest, path: &str) -> HttpResponse {
 }
 
 /// Whether the client would rather have it packed (RFC 9110, section 12.5.3). One that does not say so does not.
-fn takes_gzip(request: &HttpRequest) -> bool {
+pub(super) fn takes_gzip(request: &HttpRequest) -> bool {
     let says = request.headers().contains_key(header::ACCEPT_ENCODING);
     let offered = [Encoding::gzip(), Encoding::identity()];
     let chosen = AcceptEncoding::parse(request).ok().and_then(|accepted| accepted.negotiate(offered.iter()));
@@ -75,17 +75,21 @@ fn takes_gzip(request: &HttpRequest) -> bool {
 }
 
 /// A file, packed when it is asked for first.
-fn packed(path: &str, file: &EmbeddedFile) -> Bytes {
+fn kept_packed(path: &str, file: &EmbeddedFile) -> Bytes {
     let mut known = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(packed) = known.get(path) {
         return packed.clone();
     }
-    let mut packing = GzEncoder::new(Vec::new(), Compression::best());
-    // A vector takes everything.
-    let packed = packing.write_all(&file.data).and_then(|()| packing.finish()).unwrap_or_default();
-    let packed = Bytes::from(packed);
+    let packed = packed(&file.data, Compression::best());
     known.insert(path.to_owned(), packed.clone());
     packed
+}
+
+/// Bytes in gzip (RFC 1952).
+pub(super) fn packed(bytes: &[u8], how: Compression) -> Bytes {
+    let mut packing = GzEncoder::new(Vec::new(), how);
+    // A vector takes everything.
+    Bytes::from(packing.write_all(bytes).and_then(|()| packing.finish()).unwrap_or_default())
 }
 
 /// A strong tag: the first half of the content's SHA-256. The packed file is another representation.

@@ -69,6 +69,19 @@ async fn the_page_forbids_what_it_does_not_use_and_uses_nothing_of_it() {
 }
 
 #[actix_web::test]
+async fn the_page_is_packed_for_whoever_takes_that() {
+    let plain = page("/", &[]).await;
+    let response = ask("/", &[(header::ACCEPT_ENCODING, "gzip, br")]).await;
+    assert_eq!(header_of(&response, header::CONTENT_ENCODING), "gzip");
+    assert!(header_of(&response, header::VARY).contains("Accept-Encoding"));
+    let packed = actix::read_body(response).await;
+    assert!(packed.len() * 3 < plain.len(), "{} of {}", packed.len(), plain.len());
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, plain);
+}
+
+#[actix_web::test]
 async fn an_isolated_clock_is_asked_for_on_loopback_alone() {
     let isolation = header::HeaderName::from_static("cross-origin-opener-policy");
     let local = ask("/", &[(header::HOST, "127.0.0.1:8080")]).await;
