@@ -97,7 +97,13 @@ fn crowd(flags: LabCrowdFlags) -> anyhow::Result<()> {
 
 fn run(options: RunOptions, language: LanguageFlag) -> anyhow::Result<()> {
     let done = tricast_lab::run(options)?;
-    render(&done.path, language)
+    render(&done.path, language)?;
+    match done.run.measured_nothing() {
+        Some(why) => {
+            anyhow::bail!("nothing was measured: every visit was void, the first because of this: {why}")
+        }
+        None => Ok(()),
+    }
 }
 
 fn proxies(flags: LabProxiesFlags) -> anyhow::Result<()> {

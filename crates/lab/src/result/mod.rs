@@ -191,6 +191,16 @@ impl Run {
         !self.scenario.cells.is_empty() || !self.saturation.is_empty()
     }
 
+    /// Why the first visit was void, where all of them were, as with a server that does not start: such a run has no result.
+    pub fn measured_nothing(&self) -> Option<&str> {
+        let open = self.latency.iter().map(|visit| &visit.void);
+        let visits = || open.clone().chain(self.saturation.iter().map(|visit| &visit.void));
+        if visits().any(Vec::is_empty) {
+            return None;
+        }
+        visits().find_map(|void| void.first()).map(String::as_str)
+    }
+
     /// The networks that the scenario's cells name; empty where its text cannot be read by this version.
     pub(crate) fn networks(&self) -> BTreeMap<String, Conditions> {
         let scenario = crate::scenario::parse(&self.scenario.name, &self.scenario.text);

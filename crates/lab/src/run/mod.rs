@@ -350,7 +350,10 @@ impl Bench {
         self.reporter.finish();
         self.write()?;
         self.live.take().map_or(Ok(()), |live| live.end(&self.run))?;
-        point_latest(&self.options.out_root, &self.run.id)?;
+        // What shows the newest result goes on showing the last one that is a result.
+        if self.run.measured_nothing().is_none() {
+            point_latest(&self.options.out_root, &self.run.id)?;
+        }
         Ok(RunDir { path: self.folder, run: self.run })
     }
 }
