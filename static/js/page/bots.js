@@ -14,8 +14,12 @@ export const countAt = (place, max) => Math.min(COUNTS[place] ?? 0, max);
 
 const receiver = (bot) => ({ rooms: [bot.room], member: bot.member });
 
-/** @param {import('./send.js').Send} send  the form of this page: what it sent last, and whom it can address */
-export function bots(send) {
+/**
+ * Without the first answer nobody knows how many there can be, and each place of the slider would mean none.
+ * @param {import('./send.js').Send} send  the form of this page: what it sent last, and whom it can address
+ */
+export async function bots(send) {
+  const first = await api.bots();
   const root = document.querySelector('.bots');
   const part = (name) => root.querySelector(`[data-x="bots-${name}"]`);
   const [slider, tiles, detail, said] = [document.getElementById('bots'), part('tiles'), part('detail'), part('said')];
@@ -105,7 +109,8 @@ export function bots(send) {
     if (!document.hidden) await api.bots().then(show, () => {});
     setTimeout(look, LOOK_MS);
   };
-  look();
+  show(first);
+  setTimeout(look, LOOK_MS);
 }
 
 /** How many of those that the event was for have it. Pure but for the words. */

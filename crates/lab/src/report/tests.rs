@@ -181,6 +181,40 @@ fn rankings_follow_the_noise() {
 }
 
 #[test]
+fn what_the_load_limited_is_printed_as_a_bound() {
+    let text = |run: &Run| super::markdown::report(run, false, Language::English);
+    let idle = text(&synthetic());
+    assert!(!idle.contains("| ≥ ") && !idle.contains("| ≤ "));
+    let mut run = synthetic();
+    run.saturation.iter_mut().for_each(|visit| visit.load_busy = 0.9);
+    run.latency.iter_mut().for_each(|visit| visit.load_busy = 0.9);
+    let (busy, shown) = (text(&run), html(&run, Language::English));
+    let line = |name: &str| busy.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert_eq!(line("| Deliveries (/s), 1 in flight").matches("| ≥ ").count(), 3);
+    assert_eq!(line("| Latency, p99 (ms)").matches("| ≤ ").count(), 3);
+    // What the server takes is no matter of the load.
+    assert!(!line("| Server CPU per delivery").contains('≤'));
+    assert!(shown.contains("<b>≥ ") && shown.contains("<b>≤ "));
+}
+
+#[test]
+fn few_repetitions_have_a_range_and_sockets_their_buffers() {
+    let mut run = synthetic();
+    for visit in &mut run.memory {
+        visit.points.iter_mut().for_each(|point| point.kernel_kib = Some(u64::from(point.subscribers) * 3));
+    }
+    let page = html(&run, Language::English);
+    assert!(page.contains(", range of 3</small>"));
+    let buffers = |page: &str| {
+        let (_, rest) = page.split_once("Kernel’s buffers a connection").unwrap();
+        rest.split_once("</table>").unwrap().0.to_owned()
+    };
+    assert_eq!(buffers(&page).matches("3.00").count(), 3, "{}", buffers(&page));
+    run.memory[0].points[0].kernel_kib = None;
+    assert_eq!(buffers(&html(&run, Language::English)).matches("3.00").count(), 2);
+}
+
+#[test]
 fn files_are_written_and_tables_hold_the_figures() {
     let folder = tempfile::tempdir().unwrap();
     let run = synthetic();

@@ -194,7 +194,8 @@ impl Run {
     /// Why the first visit was void, where all of them were, as with a server that does not start: such a run has no result.
     pub fn measured_nothing(&self) -> Option<&str> {
         let open = self.latency.iter().map(|visit| &visit.void);
-        let visits = || open.clone().chain(self.saturation.iter().map(|visit| &visit.void));
+        let loaded = open.chain(self.saturation.iter().map(|visit| &visit.void));
+        let visits = || loaded.clone().chain(self.memory.iter().map(|visit| &visit.void));
         if visits().any(Vec::is_empty) {
             return None;
         }

@@ -246,9 +246,12 @@ mod tests {
         run.latency.iter_mut().for_each(|visit| visit.void = vec!["the server did not start".to_owned()]);
         assert_eq!(run.measured_nothing(), None);
         run.saturation.iter_mut().for_each(|visit| visit.void = vec!["nor did it later".to_owned()]);
+        assert_eq!(run.measured_nothing(), None, "memory was measured");
+        run.memory.iter_mut().for_each(|visit| visit.void = vec!["nor then".to_owned()]);
         assert_eq!(run.measured_nothing(), Some("the server did not start"));
         run.latency.clear();
         run.saturation.clear();
+        run.memory.clear();
         assert_eq!(run.measured_nothing(), None);
     }
 
