@@ -72,7 +72,7 @@ fn sample(file: &str) -> Option<String> {
     let find = |texts: &[(&str, &'static str)]| texts.iter().find(|(name, _)| *name == file).map(|t| t.1);
     let (before, after) = find(&SAMPLES)?.split_once("<body>")?;
     let notice = find(&NOT_OURS)?;
-    Some(format!("{before}<body>\n<p class=\"sample\" role=\"note\">{notice}</p>{after}"))
+    Some(format!("{before}<body>\n<p class=\"elsewhere\" role=\"note\">{notice}</p>{after}"))
 }
 
 /// The folder of the newest run: `latest`, or the last by name, since names begin with the time.
@@ -96,7 +96,7 @@ mod tests {
         for (file, text) in NOT_OURS {
             let page = sample(file).unwrap();
             let (_, body) = page.split_once("<body>").unwrap();
-            assert!(body.trim_start().starts_with(&format!("<p class=\"sample\" role=\"note\">{text}")));
+            assert!(body.trim_start().starts_with(&format!("<p class=\"elsewhere\" role=\"note\">{text}")));
             assert!(page.len() > SAMPLES[0].1.len() / 2);
         }
         assert_eq!(sample("run.json"), None);
