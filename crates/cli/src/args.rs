@@ -21,7 +21,8 @@ Examples:
   curl -N 'http://127.0.0.1:8080/v1/feeds/default/sse?after=earliest'
   tricast lab run --scenario quick                     measure the three transports on this machine
 
-Exit codes: 0 success, 1 failure, 2 wrong use, 3 a regression found by `lab compare`, 78 wrong configuration.";
+Exit codes: 0 success, 1 failure, 2 wrong use, 3 a regression that `lab compare` found or a claim of a scenario that does
+not hold, 78 wrong configuration.";
 
 const SERVE_HELP: &str = "\
 Settings come from the file, then from TRICAST_* variables, then from flags; the last one wins.

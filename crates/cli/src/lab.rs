@@ -2,10 +2,13 @@
 
 mod advise;
 mod compare;
+mod report;
+mod run;
 mod selftest;
 
 pub(crate) use self::advise::figures;
 pub(crate) use self::compare::Regressed;
+pub(crate) use self::run::Broken;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ use tricast_lab::{Language, RunOptions};
 
 use crate::args::{
     LabBrowserFlags, LabCommand, LabCrowdFlags, LabFlags, LabPeersFlags, LabProxiesFlags, LabProxyFlags,
-    LabReportFlags, LanguageFlag, NEWEST, ProxyFlag,
+    LanguageFlag, NEWEST, ProxyFlag,
 };
 
 /// The allocator that `main` sets, as the report's environment block shall name it.
@@ -34,7 +37,7 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
             options.live = flags.live;
             options.resume = flags.resume.map(|folder| resumed(folder, &options)).transpose()?;
             options.installed = flags.installed;
-            run(options, flags.common.lang)
+            run::run(options, flags.common.lang)
         }
         LabCommand::Scenarios => scenarios(),
         LabCommand::Crowd(flags) => crowd(flags),
@@ -42,9 +45,9 @@ pub(crate) fn lab(command: LabCommand) -> anyhow::Result<()> {
         LabCommand::Proxy(flags) => proxy(&flags),
         LabCommand::Proxies(flags) => proxies(flags),
         LabCommand::Browser(flags) => browser(flags),
-        LabCommand::Loss(flags) => run(options("loss".to_owned(), &flags)?, flags.lang),
+        LabCommand::Loss(flags) => run::run(options("loss".to_owned(), &flags)?, flags.lang),
         LabCommand::SelfTest => selftest::self_test(),
-        LabCommand::Report(flags) => report(&flags),
+        LabCommand::Report(flags) => report::report(&flags),
         LabCommand::Compare(flags) => compare::compare(&flags),
         LabCommand::Advise(flags) => advise::advise(&flags),
         LabCommand::Role { name, arguments } => {
@@ -82,7 +85,7 @@ fn scenarios() -> anyhow::Result<()> {
     }
     writeln!(stdout)?;
     for (name, text) in tricast_lab::work::target::EMBEDDED {
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("# ");
+        let what = tricast_lab::scenario::first_sentence(text);
         writeln!(stdout, "--target {name:<11} {what}")?;
     }
     Ok(())
@@ -92,18 +95,7 @@ fn crowd(flags: LabCrowdFlags) -> anyhow::Result<()> {
     let mut options = options(flags.scenario, &flags.common)?;
     options.crowd_time = flags.seconds;
     options.crowd_at_most = flags.at_most;
-    run(options, flags.common.lang)
-}
-
-fn run(options: RunOptions, language: LanguageFlag) -> anyhow::Result<()> {
-    let done = tricast_lab::run(options)?;
-    render(&done.path, language)?;
-    match done.run.measured_nothing() {
-        Some(why) => {
-            anyhow::bail!("nothing was measured: every visit was void, the first because of this: {why}")
-        }
-        None => Ok(()),
-    }
+    run::run(options, flags.common.lang)
 }
 
 fn proxies(flags: LabProxiesFlags) -> anyhow::Result<()> {
@@ -111,13 +103,13 @@ fn proxies(flags: LabProxiesFlags) -> anyhow::Result<()> {
     let mut options = options(scenario.to_owned(), &flags.common)?;
     options.installed = flags.installed;
     options.proxies = flags.only.into_iter().map(meant_proxy).collect();
-    run(options, flags.common.lang)
+    run::run(options, flags.common.lang)
 }
 
 fn browser(flags: LabBrowserFlags) -> anyhow::Result<()> {
     let mut options = options("browser".to_owned(), &flags.common)?;
     options.scripts = flags.scripts;
-    run(options, flags.common.lang)
+    run::run(options, flags.common.lang)
 }
 
 fn meant_proxy(proxy: ProxyFlag) -> ProxyKind {
@@ -146,7 +138,7 @@ fn peers(flags: LabPeersFlags) -> anyhow::Result<()> {
     options.quiet = flags.quiet;
     ALLOCATOR.clone_into(&mut options.allocator);
     let done = tricast_lab::peers::compare(options)?;
-    render(&done.path, flags.lang)
+    report::render(&done.path, flags.lang)
 }
 
 /// Serves the fault proxy until ^C.
@@ -171,49 +163,4 @@ fn meant(language: LanguageFlag) -> Language {
         LanguageFlag::En => Language::English,
         LanguageFlag::Fr => Language::French,
     }
-}
-
-fn report(flags: &LabReportFlags) -> anyhow::Result<()> {
-    if let Some(folder) = &flags.merge {
-        return compare::merge(&flags.run, folder, flags.lang);
-    }
-    let [run] = flags.run.as_slice() else {
-        anyhow::bail!("several runs make one report with `--merge DIR` only");
-    };
-    if flags.table { table(run, flags.lang) } else { render(run, flags.lang) }
-}
-
-/// Shows the scorecard as a document takes it in.
-fn table(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
-    let run = tricast_lab::result::Run::read(folder)?;
-    write!(std::io::stdout().lock(), "{}", tricast_lab::table(&run, meant(language)))?;
-    Ok(())
-}
-
-/// Writes the report, and shows the figures and where it is.
-fn render(folder: &Path, language: LanguageFlag) -> anyhow::Result<()> {
-    let language = meant(language);
-    if !folder.join(tricast_lab::result::FILE).exists()
-        && folder.join(tricast_lab::peers::result::FILE).exists()
-    {
-        return render_peers(folder, language);
-    }
-    let reports = tricast_lab::report(folder, language)?;
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}\n", tricast_lab::scorecard(&reports.run, language))?;
-    for (what, path) in [("report", &reports.html), ("text", &reports.markdown), ("figures", &reports.csv)] {
-        writeln!(stdout, "{what:<9} {}", path.display())?;
-    }
-    Ok(())
-}
-
-/// The same for a comparison that stands alone.
-fn render_peers(folder: &Path, language: Language) -> anyhow::Result<()> {
-    let reports = tricast_lab::peers_report(folder, language)?;
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}\n", tricast_lab::peers_scorecard(&reports.peers, language))?;
-    for (what, path) in [("report", &reports.html), ("text", &reports.markdown), ("figures", &reports.csv)] {
-        writeln!(stdout, "{what:<9} {}", path.display())?;
-    }
-    Ok(())
 }

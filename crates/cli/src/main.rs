@@ -3,8 +3,9 @@
 //! Each subcommand is one file, and each is thin: it turns flags into one call of a library crate and what comes of
 //! it into lines of text. Start reading at [`args`], which is also what `--help` shows.
 //!
-//! Exit codes: 0 for success, 1 for a failure, 2 for a wrong use of the command, 3 for a regression that
-//! `tricast lab compare` found, 78 (`EX_CONFIG`) for a wrong configuration.
+//! Exit codes: 0 for success, 1 for a failure, 2 for a wrong use of the command, 3 for figures that are not as they should
+//! be (a regression that `tricast lab compare` found, a claim of a scenario that does not hold), 78 (`EX_CONFIG`) for a
+//! wrong configuration.
 
 mod args;
 mod bots;
@@ -35,8 +36,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// The exit code of a wrong configuration, from `sysexits.h`.
 const EX_CONFIG: u8 = 78;
 
-/// The exit code of a comparison of runs that found a regression; what regressed has been said by then.
-const REGRESSED: u8 = 3;
+/// The exit code of figures that are not as they should be: a regression, or a claim of a scenario that does not hold.
+const NOT_AS_IT_SHOULD: u8 = 3;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -70,7 +71,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.is::<lab::Regressed>() {
-        return ExitCode::from(REGRESSED);
+        // What regressed has been said by then.
+        return ExitCode::from(NOT_AS_IT_SHOULD);
     }
     let mut stderr = std::io::stderr().lock();
     if let Some(mistakes) = error.downcast_ref::<config::Mistakes>() {
@@ -79,7 +81,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(EX_CONFIG);
     }
     let _ = writeln!(stderr, "tricast: {error:#}");
-    ExitCode::FAILURE
+    if error.is::<lab::Broken>() { ExitCode::from(NOT_AS_IT_SHOULD) } else { ExitCode::FAILURE }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -97,6 +97,9 @@ fn crowd(arguments: &[&str], out: &Path) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// A busy machine may break a claim about times, which ends with code 3 once everything is written.
+const ENDED: [Option<i32>; 2] = [Some(0), Some(3)];
+
 /// The newest run in a folder.
 fn only_run(root: &Path) -> Value {
     let text = fs::read_to_string(root.join("latest/run.json")).expect("the run is there");
@@ -116,7 +119,7 @@ fn a_small_crowd_of_every_kind_loses_nothing_and_is_reported() {
     let (file, out) = (root.path().join("small.toml"), root.path().join("runs"));
     fs::write(&file, SCENARIO).expect("the scenario can be written");
     let (code, stdout, stderr) = crowd(&[&file.to_string_lossy()], &out);
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(ENDED.contains(&code), "{stdout}{stderr}");
     let run = only_run(&out);
     let visits = |kind: &str| run["crowd"][kind].as_array().expect(kind).clone();
     assert_eq!((visits("crowd").len(), visits("scale").len()), (1, 11));
@@ -150,7 +153,7 @@ fn is_gone_on_with(first: &Value, file: &Path, out: &Path) {
         .arg(out)
         .output()
         .expect("it can be started");
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(ENDED.contains(&again.status.code()), "{}", String::from_utf8_lossy(&again.stderr));
     let second = only_run(out);
     assert_ne!(second["id"], first["id"]);
     let of = |run: &Value, kind: &str| run["crowd"][kind].as_array().cloned().unwrap_or_default();
@@ -171,7 +174,7 @@ fn sizes_and_times_can_be_set_and_wrong_ones_are_usage() {
     let (code, _, stderr) = crowd(&["stalled", "--at-most", "1"], root.path());
     assert_eq!(code, Some(2), "{stderr}");
     let (code, stdout, stderr) = crowd(&["--seconds", "0.5", "--at-most", "30"], root.path());
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert!(ENDED.contains(&code), "{stdout}{stderr}");
     let visit = &only_run(root.path())["crowd"]["crowd"][0];
     assert_eq!(visit["subscribers"], 30);
     check_whole(&visit["integrity"], "thirty");

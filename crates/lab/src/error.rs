@@ -23,13 +23,13 @@ pub enum LabError {
         /// What is wrong, with its line.
         detail: String,
     },
-    /// The operating system refused something.
-    #[error("{what}: {source}")]
+    /// The operating system refused something. Its answer is part of the text, and so no source that would be told once more.
+    #[error("{what}: {cause}")]
     Io {
         /// What was being done, and to what.
         what: String,
         /// The system's own answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The server under test did not start, or ended in the middle of a run.
     #[error("server under test: {0}")]
@@ -76,7 +76,12 @@ impl LabError {
     /// Wraps a system error with what was being done.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
-        move |source| Self::Io { what, source }
+        move |cause| Self::Io { what, cause }
+    }
+
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::StorageFull)
     }
 
     /// Says what is wrong with a stored result.
@@ -87,6 +92,21 @@ impl LabError {
 
 impl From<rustix::io::Errno> for LabError {
     fn from(errno: rustix::io::Errno) -> Self {
-        Self::Io { what: "system call".to_owned(), source: errno.into() }
+        Self::Io { what: "system call".to_owned(), cause: errno.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_told_once() {
+        let error = LabError::io("write x")(io::ErrorKind::StorageFull.into());
+        assert_eq!(error.to_string(), format!("write x: {}", io::Error::from(io::ErrorKind::StorageFull)));
+        assert!(error.source().is_none() && error.is_full());
+        assert!(!LabError::io("write x")(io::ErrorKind::NotFound.into()).is_full());
     }
 }

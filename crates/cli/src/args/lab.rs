@@ -11,7 +11,10 @@ use super::key_and_value;
 
 const LAB_HELP: &str = "\
 The server under test runs in a process of its own on one core, the load on the other. ^C ends a run early and keeps
-what is finished. The newest run is also found under target/tricast/runs/latest.
+what is finished. The newest run that measured anything is also found under target/tricast/runs/latest.
+
+Exit codes: 0 measured, and every claim of the scenario holds or could not be checked; 3 one does not hold, which is said
+once the report is written; 1 nothing was measured, or the run could not go on.
 
 Examples:
   tricast lab run
@@ -20,7 +23,7 @@ Examples:
 
 const CROWD_HELP: &str = "\
 A crowd is spread over all transports. It needs two cores and some 20,000 open files, and takes connections from 32
-loopback addresses. ^C keeps what is finished, and a soak as far as it got.
+loopback addresses. ^C keeps what is finished, and a soak as far as it got. A claim that does not hold ends with code 3.
 
 Examples:
   tricast lab crowd crowd-brief                        everything in small, within two minutes
@@ -273,7 +276,7 @@ pub(crate) struct LabReportFlags {
     /// Print the scorecard as a Markdown table and write nothing.
     #[arg(long)]
     pub(crate) table: bool,
-    /// The run's folder; with `--merge`, those of all machines.
+    /// The run's folder, or the `run.json` in it; with `--merge`, those of all machines.
     #[arg(default_value = LATEST_RUN, num_args = 1..)]
     pub(crate) run: Vec<PathBuf>,
     /// Write one report of all the runs, side by side, into this folder.

@@ -39,6 +39,9 @@ pub struct Basis {
     pub scenario: String,
     /// Its repetitions.
     pub repetitions: u32,
+    /// Whether it was stopped early.
+    #[serde(default)]
+    pub partial: bool,
     /// Whether its figures were made up for a test.
     pub synthetic: bool,
 }
@@ -211,6 +214,8 @@ pub enum AssumptionKind {
     CoresAdd,
     /// Latency is that of the nearest cell, and the server is kept below its limit; value: deliveries a second there.
     BelowKnee,
+    /// Latency was measured with another payload; value: that payload, bytes.
+    LatencyPayload,
     /// Between events polls end empty every so often, which costs a delivery's CPU and heads; value: seconds.
     EmptyAnswers,
     /// Proxies were not measured in this run; value: 0.
@@ -223,25 +228,29 @@ pub enum AssumptionKind {
     TwoWayUnknown,
     /// Every other machine has other absolute figures; value: cores of this one.
     ThisMachine,
+    /// Differences that nobody minds decide nothing, by [`super::MATTERS`]; value: the share of the best, percent.
+    Matters,
     /// Where figures do not decide, convenience does; value: 0.
     TieBreak,
 }
 
 impl AssumptionKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::RateBeyond,
         Self::PayloadBeyond,
         Self::ClientsBeyond,
         Self::ClientsOther,
         Self::CoresAdd,
         Self::BelowKnee,
+        Self::LatencyPayload,
         Self::EmptyAnswers,
         Self::ProxiesNotMeasured,
         Self::ProxiesAlike,
         Self::UpNotCounted,
         Self::TwoWayUnknown,
         Self::ThisMachine,
+        Self::Matters,
         Self::TieBreak,
     ];
 
@@ -254,12 +263,14 @@ impl AssumptionKind {
             Self::ClientsOther => "clients_other",
             Self::CoresAdd => "cores_add",
             Self::BelowKnee => "below_knee",
+            Self::LatencyPayload => "latency_payload",
             Self::EmptyAnswers => "empty_answers",
             Self::ProxiesNotMeasured => "proxies_not_measured",
             Self::ProxiesAlike => "proxies_alike",
             Self::UpNotCounted => "up_not_counted",
             Self::TwoWayUnknown => "two_way_unknown",
             Self::ThisMachine => "this_machine",
+            Self::Matters => "matters",
             Self::TieBreak => "tie_break",
         }
     }

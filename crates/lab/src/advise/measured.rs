@@ -159,8 +159,11 @@ impl Measured {
 
     fn latency(&mut self, run: &Run, question: &Question) {
         let load = |subscribers: u32, rate: u32| f64::from(subscribers) * f64::from(rate);
+        let size = f64::from(question.payload.max(1));
+        // As far in the number of deliveries as in their size: twice the one is taken to be as far as twice the other.
         let far = |cell: &&crate::result::CellRecord| {
-            (load(cell.subscribers, cell.rate) / question.deliveries()).ln().abs()
+            let deliveries = load(cell.subscribers, cell.rate) / question.deliveries();
+            deliveries.ln().abs() + (f64::from(cell.payload.max(1)) / size).ln().abs()
         };
         let known = plain_cells(run).filter_map(|cell| {
             let subject = Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 };
@@ -171,6 +174,10 @@ impl Measured {
         row.cell = Some(cell.name.clone());
         (row.subscribers, row.rate) = (Some(cell.subscribers), Some(f64::from(cell.rate)));
         self.assume(AssumptionKind::BelowKnee, load(cell.subscribers, cell.rate));
+        let measured = f64::from(cell.payload);
+        if outside(f64::from(question.payload), &[measured]).is_some() {
+            self.assume(AssumptionKind::LatencyPayload, measured);
+        }
         self.set(band(p99).map(|us| us / 1000.0), |e| &mut e.p99_ms);
     }
 
@@ -264,6 +271,7 @@ impl Measured {
         let (value, least) = (of(&self.estimate)?, of(&best.estimate)?);
         // Intervals that touch are no difference, and neither is one that nobody minds.
         let apart = of(&self.low)? > of(&best.high)?;
+        let matters = matters.max(least * MATTERS.share);
         (apart && value - least > matters).then_some(Behind { criterion, value, best: least })
     }
 

@@ -96,10 +96,14 @@ pub struct Matters {
     pub p99_ms: f64,
     /// Milliseconds until half of the clients are back after a break.
     pub back_ms: f64,
+    /// Share of the best, whatever is measured: for very many clients every difference passes the numbers above, and what
+    /// is extrapolated so far is no more exact than this.
+    pub share: f64,
 }
 
-/// What the advisor takes for a difference that matters.
-pub const MATTERS: Matters = Matters { cores: 0.1, gib: 0.5, mbit_s: 5.0, p99_ms: 10.0, back_ms: 500.0 };
+/// What the advisor takes for a difference that matters: one that passes both the number and the share.
+pub const MATTERS: Matters =
+    Matters { cores: 0.1, gib: 0.5, mbit_s: 5.0, p99_ms: 10.0, back_ms: 500.0, share: 0.1 };
 
 /// The largest number of clients that a question may have.
 pub const CLIENTS_MAX: u32 = 100_000_000;
@@ -161,6 +165,7 @@ pub fn advise(run: &Run, question: &Question) -> Advice {
             cpu: run.environment.cpu.clone().unwrap_or_default(),
             scenario: run.scenario.name.clone(),
             repetitions: run.scenario.repetitions,
+            partial: run.partial,
             synthetic: run.synthetic,
         },
         standing,
@@ -200,6 +205,7 @@ fn general(run: &Run, question: &Question) -> Vec<Assumption> {
     if question.two_way == TwoWay::Unknown {
         all.push(Assumption { kind: AssumptionKind::TwoWayUnknown, value: 0.0 });
     }
+    all.push(Assumption { kind: AssumptionKind::Matters, value: MATTERS.share * 100.0 });
     all.push(Assumption { kind: AssumptionKind::TieBreak, value: 0.0 });
     all
 }

@@ -47,6 +47,68 @@ fn differences_that_matter_are_named_and_decide() {
 }
 
 #[test]
+fn latency_is_that_of_the_nearest_in_load_and_in_size() {
+    let mut run = synthetic();
+    let mut large = run.scenario.cells[0].clone();
+    "large".clone_into(&mut large.name);
+    large.payload = 50_000;
+    let visits = run.latency.iter().filter(|visit| visit.cell == run.scenario.cells[0].name).cloned();
+    let copies: Vec<_> = visits
+        .map(|mut visit| {
+            "large".clone_into(&mut visit.cell);
+            visit
+        })
+        .collect();
+    run.latency.extend(copies);
+    let near = run.scenario.cells[0].clone();
+    run.scenario.cells.insert(0, large);
+    let question = |payload| Question { payload, ..asked(near.subscribers, f64::from(near.rate)) };
+    let cell = |payload| {
+        let advice = advise(&run, &question(payload));
+        let row = advice.rows.iter().find(|row| row.criterion == Criterion::Latency).unwrap();
+        (row.cell.clone().unwrap(), has(&advice, AssumptionKind::LatencyPayload))
+    };
+    assert_eq!(cell(near.payload), (near.name.clone(), false));
+    assert_eq!(cell(50_000), ("large".to_owned(), false));
+    assert_eq!(cell(40_000), ("large".to_owned(), true));
+    assert!(question(0).fault().is_none() && cell(0).1, "no data at all is a size as well");
+}
+
+#[test]
+fn a_small_share_decides_nothing_however_many_clients_there_are() {
+    let with = |run: &Run| {
+        let advice = advise(run, &asked(10_000_000, 10.0));
+        let of = |transport| choice(&advice, transport).clone();
+        (of(Transport::Sse), of(Transport::Websocket))
+    };
+    let mut run = synthetic();
+    // What costs the one five in a hundred more than the other, exactly and in every visit.
+    let cpu = |visit: &crate::result::LatencyVisit, more: f64| visit.deliveries as f64 * 8e-6 * more;
+    for (more, matters) in [(1.05, false), (1.25, true)] {
+        for visit in &mut run.latency {
+            let more = if visit.transport == Transport::Sse { more } else { 1.0 };
+            visit.server_cpu_s = cpu(visit, more);
+        }
+        run.saturation.clear();
+        let (sse, websocket) = with(&run);
+        let apart = sse.estimate.cores.unwrap() - websocket.estimate.cores.unwrap();
+        assert!(apart > 10.0 * MATTERS.cores, "{apart}");
+        assert_eq!(sse.behind.iter().any(|b| b.criterion == Criterion::Cpu), matters, "{sse:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_early_says_so() {
+    let mut run = synthetic();
+    run.partial = true;
+    for language in Language::ALL {
+        let told = crate::report::Words(language).get("advise.basis.partial");
+        assert!(in_words(&advise(&run, &asked(50, 1.0)), language).basis.contains(told));
+        assert!(!in_words(&advise(&synthetic(), &asked(50, 1.0)), language).basis.contains(told));
+    }
+}
+
+#[test]
 fn two_ways_and_proxies_decide_where_they_are_asked_for() {
     let both = advise(&synthetic(), &Question { two_way: TwoWay::Yes, ..asked(50, 1.0) });
     assert_eq!((both.standing, both.recommended[0]), (Standing::Best, Transport::Websocket));

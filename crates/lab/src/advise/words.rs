@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::MATTERS;
 use super::answer::{Advice, Assumption, Behind, Choice, Criterion, MeasuredRow, Standing};
 use crate::report::{Language, Words, metric};
 use crate::result::Transport;
@@ -91,7 +92,9 @@ fn basis(advice: &Advice, w: Words) -> String {
             ("repetitions", &basis.repetitions.to_string()),
         ],
     );
-    if basis.synthetic { format!("{text} {}", w.get("synthetic")) } else { text }
+    let warnings = [(basis.partial, "advise.basis.partial"), (basis.synthetic, "synthetic")];
+    let told = warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, key)| format!(" {}", w.get(key)));
+    text + &told.collect::<String>()
 }
 
 fn option(advice: &Advice, choice: &Choice, w: Words) -> OptionText {
@@ -180,7 +183,18 @@ fn place(row: &MeasuredRow, w: Words) -> String {
 
 fn assumed(assumption: &Assumption, w: Words) -> String {
     let key = format!("advise.assume.{}", assumption.kind.key());
-    w.fill(&key, &[("value", &whole_or_three(assumption.value, w))])
+    let unit = |value: f64, unit: &str| format!("{}\u{202f}{}", whole_or_three(value, w), w.get(unit));
+    w.fill(
+        &key,
+        &[
+            ("value", &whole_or_three(assumption.value, w)),
+            ("cores", &unit(MATTERS.cores, "unit.cores")),
+            ("gib", &unit(MATTERS.gib, "unit.gib")),
+            ("mbit", &unit(MATTERS.mbit_s, "unit.mbit_s")),
+            ("p99", &unit(MATTERS.p99_ms, "unit.ms")),
+            ("back", &unit(MATTERS.back_ms, "unit.ms")),
+        ],
+    )
 }
 
 /// A count without digits after the mark, anything else with three significant ones.

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::proxy::Shared;
-use super::{Conditions, MS_MAX};
+use super::{Conditions, MS_MAX, reading};
 
 const REQUEST_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 64;
@@ -133,17 +133,10 @@ fn act(shared: &Shared, method: &str, path: &str, body: &[u8]) -> Answer {
     }
 }
 
-/// Conditions from JSON. An array is none, though it could be read as the fields in their order.
+/// Conditions from JSON.
 fn conditions(body: &[u8]) -> Result<Conditions, String> {
     let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let parts = std::iter::once(("the conditions", Some(&value)))
-        .chain(["up", "down"].map(|way| (way, value.get(way))));
-    for (name, part) in parts {
-        if part.is_some_and(|part| !part.is_object()) {
-            return Err(format!("{name}: expected an object"));
-        }
-    }
-    serde_json::from_value(value).map_err(|error| error.to_string())
+    reading::read(&value)
 }
 
 fn set(shared: &Shared, body: &[u8]) -> Answer {
@@ -163,7 +156,7 @@ fn cut(shared: &Shared, body: &[u8]) -> Answer {
         Ok(Cut { for_ms }) => {
             Answer::error("400 Bad Request", &format!("`for_ms` is {for_ms}, but must be 0 to {MS_MAX}"))
         }
-        Err(error) => Answer::error("400 Bad Request", &error.to_string()),
+        Err(error) => Answer::error("400 Bad Request", &format!("`for_ms`: {error}")),
     }
 }
 

@@ -9,10 +9,29 @@ use super::{HELD_BYTES_MAX, Hold, OneWay};
 /// Pieces of a slow line: about a segment, so that its bytes trickle instead of jumping.
 const TRICKLE_BYTES: usize = 1448;
 
+/// Bytes that are on their way together.
+#[derive(Debug)]
+struct Piece {
+    came: Instant,
+    /// Its share of the jitter, 0 to 1.
+    chance: f64,
+    leaves: Instant,
+    bytes: Vec<u8>,
+}
+
+/// The terms that decide when a piece leaves.
+type Timing = (u64, u64, Option<u64>);
+
+fn timing(terms: &OneWay) -> Timing {
+    (terms.latency_ms, terms.jitter_ms, terms.bytes_per_s)
+}
+
 /// Bytes on their way.
 #[derive(Debug)]
 pub(super) struct Line {
-    on_the_way: VecDeque<(Instant, Vec<u8>)>,
+    on_the_way: VecDeque<Piece>,
+    /// The terms that the pieces' times were reckoned by.
+    reckoned_by: Timing,
     /// Held back by a [`Hold`], and since when.
     held: Vec<u8>,
     held_since: Option<Instant>,
@@ -29,6 +48,7 @@ impl Line {
     pub(super) fn new(seed: u64, carries_answers: bool) -> Self {
         Self {
             on_the_way: VecDeque::new(),
+            reckoned_by: timing(&OneWay::default()),
             held: Vec::new(),
             held_since: None,
             bytes: 0,
@@ -50,6 +70,7 @@ impl Line {
 
     /// A piece has come.
     pub(super) fn push(&mut self, now: Instant, piece: &[u8], terms: &OneWay) {
+        self.reckon_again(now, terms);
         self.bytes += piece.len() as u64;
         let is_whole = self.answers.as_mut().is_some_and(|answers| answers.take(piece));
         if terms.hold.is_some() {
@@ -78,40 +99,59 @@ impl Line {
 
     fn send(&mut self, now: Instant, bytes: &[u8], terms: &OneWay) {
         let step = if terms.bytes_per_s.is_some() { TRICKLE_BYTES } else { bytes.len().max(1) };
-        for piece in bytes.chunks(step) {
-            let leaves = self.leaves(now, piece.len(), terms);
-            self.on_the_way.push_back((leaves, piece.to_vec()));
+        for bytes in bytes.chunks(step) {
+            let chance = if terms.jitter_ms == 0 { 0.0 } else { self.chance.f64() };
+            let mut piece = Piece { came: now, chance, leaves: now, bytes: bytes.to_vec() };
+            piece.leaves = self.leaves(&piece, terms);
+            self.on_the_way.push_back(piece);
         }
     }
 
-    /// When a piece leaves that came now: never before the one in front of it.
-    fn leaves(&mut self, now: Instant, bytes: usize, terms: &OneWay) -> Instant {
-        let jitter = if terms.jitter_ms == 0 { 0.0 } else { self.chance.f64() * terms.jitter_ms as f64 };
+    /// When a piece leaves: never before the one in front of it.
+    fn leaves(&mut self, piece: &Piece, terms: &OneWay) -> Instant {
+        let jitter = piece.chance * terms.jitter_ms as f64;
         let mut leaves =
-            now + Duration::from_millis(terms.latency_ms) + Duration::from_secs_f64(jitter / 1e3);
+            piece.came + Duration::from_millis(terms.latency_ms) + Duration::from_secs_f64(jitter / 1e3);
         if let Some(rate) = terms.bytes_per_s {
-            let begins = self.free_at.map_or(now, |free| free.max(now));
-            let free = begins + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            let begins = self.free_at.map_or(piece.came, |free| free.max(piece.came));
+            let free = begins + Duration::from_secs_f64(piece.bytes.len() as f64 / rate as f64);
             self.free_at = Some(free);
-            leaves += free - now;
+            leaves += free - piece.came;
         }
         let leaves = self.last_leaves.map_or(leaves, |last| leaves.max(last));
         self.last_leaves = Some(leaves);
         leaves
     }
 
+    /// Where the terms have changed, reckons anew when the pieces leave that are on their way. What was eased frees them,
+    /// and nothing leaves later than it would have.
+    fn reckon_again(&mut self, now: Instant, terms: &OneWay) {
+        if self.reckoned_by == timing(terms) {
+            return;
+        }
+        self.reckoned_by = timing(terms);
+        self.last_leaves = None;
+        // What has left has had its time: the line is free for the first of those that wait.
+        let was_free_at = self.free_at.replace(now);
+        let mut waiting = std::mem::take(&mut self.on_the_way);
+        for piece in &mut waiting {
+            piece.leaves = piece.leaves.min(self.leaves(piece, terms));
+        }
+        self.on_the_way = waiting;
+        self.last_leaves = self.on_the_way.back().map(|piece| piece.leaves);
+        self.free_at = was_free_at.zip(self.free_at).map(|(was, is)| was.min(is));
+    }
+
     /// The next piece whose time has come. It counts as gone.
     pub(super) fn due(&mut self, now: Instant, terms: &OneWay) -> Option<Vec<u8>> {
+        self.reckon_again(now, terms);
         if self.held_is_due(now, terms.hold) {
             self.let_go(now, terms);
         }
-        let (leaves, _) = self.on_the_way.front()?;
-        if *leaves > now {
-            return None;
-        }
-        let (_, piece) = self.on_the_way.pop_front()?;
-        self.bytes -= piece.len() as u64;
-        Some(piece)
+        self.on_the_way.front().filter(|piece| piece.leaves <= now)?;
+        let piece = self.on_the_way.pop_front()?;
+        self.bytes -= piece.bytes.len() as u64;
+        Some(piece.bytes)
     }
 
     fn held_is_due(&self, now: Instant, hold: Option<Hold>) -> bool {
@@ -123,7 +163,7 @@ impl Line {
 
     /// When there may be something to do; `None` where only a new piece can change that.
     pub(super) fn next_at(&self, terms: &OneWay) -> Option<Instant> {
-        let front = self.on_the_way.front().map(|(leaves, _)| *leaves);
+        let front = self.on_the_way.front().map(|piece| piece.leaves);
         let held =
             self.held_since.zip(terms.hold).map(|(since, hold)| since + Duration::from_millis(hold.ms));
         front.into_iter().chain(held).min()
@@ -168,7 +208,7 @@ mod tests {
         let (start, terms) = (Instant::now(), OneWay { latency_ms: 10, jitter_ms: 50, ..OneWay::default() });
         let mut line = Line::new(7, false);
         (0..100_u8).for_each(|n| line.push(at(start, u64::from(n)), &[n], &terms));
-        let leaves: Vec<Instant> = line.on_the_way.iter().map(|(leaves, _)| *leaves).collect();
+        let leaves: Vec<Instant> = line.on_the_way.iter().map(|piece| piece.leaves).collect();
         assert!(leaves.is_sorted());
         let delays = || leaves.iter().zip(0..).map(|(leaves, n)| *leaves - at(start, n));
         assert!(delays().all(|delay| (10..=60).contains(&delay.as_millis())), "{:?}", delays().max());
@@ -184,6 +224,40 @@ mod tests {
         let half = all_due(&mut line, at(start, 1000), &terms).len();
         assert!((8_000..=10_000).contains(&half), "{half}");
         assert_eq!(all_due(&mut line, at(start, 2000), &terms).len(), 20_000 - half);
+    }
+
+    #[test]
+    fn what_is_eased_frees_what_waits() {
+        let slow = OneWay { bytes_per_s: Some(1000), ..OneWay::default() };
+        let (start, plain) = (Instant::now(), OneWay::default());
+        let mut line = Line::new(1, false);
+        line.push(start, &[0; 20_000], &slow);
+        assert_eq!(all_due(&mut line, at(start, 100), &slow), b"");
+        let faster = OneWay { bytes_per_s: Some(10_000), ..plain };
+        let second = all_due(&mut line, at(start, 1100), &faster).len();
+        assert!(second <= TRICKLE_BYTES, "a rate is not made up for: {second}");
+        let later = second + all_due(&mut line, at(start, 2100), &faster).len();
+        assert!((8_000..=10_000 + TRICKLE_BYTES).contains(&later), "{later}");
+        assert_eq!(later + all_due(&mut line, at(start, 2100), &plain).len(), 20_000);
+        let far = OneWay { latency_ms: 600_000, jitter_ms: 100, ..plain };
+        line.push(at(start, 3000), b"far", &far);
+        let near = OneWay { latency_ms: 50, ..plain };
+        assert_eq!(all_due(&mut line, at(start, 3049), &near), b"");
+        assert_eq!(all_due(&mut line, at(start, 3050), &near), b"far");
+        line.push(at(start, 4000), b"far", &far);
+        assert_eq!(all_due(&mut line, at(start, 4000), &plain), b"far");
+    }
+
+    #[test]
+    fn what_is_made_worse_holds_for_what_comes_later() {
+        let (start, plain) = (Instant::now(), OneWay { latency_ms: 100, ..OneWay::default() });
+        let mut line = Line::new(1, false);
+        line.push(start, b"1", &plain);
+        let far = OneWay { latency_ms: 500, ..plain };
+        line.push(at(start, 10), b"2", &far);
+        assert_eq!(all_due(&mut line, at(start, 100), &far), b"1");
+        assert_eq!(all_due(&mut line, at(start, 509), &far), b"");
+        assert_eq!(all_due(&mut line, at(start, 510), &far), b"2");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod answers;
 mod api;
 mod line;
 mod proxy;
+mod reading;
 mod relay;
 #[cfg(test)]
 mod tests;
@@ -152,8 +153,7 @@ impl Conditions {
             }
             *place = value;
         }
-        let conditions: Self =
-            serde_json::from_value(all).map_err(|e| LabError::Conditions(e.to_string()))?;
+        let conditions = reading::read(&all).map_err(LabError::Conditions)?;
         conditions.check().map_err(LabError::Conditions)?;
         Ok(conditions)
     }

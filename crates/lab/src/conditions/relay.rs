@@ -28,6 +28,9 @@ pub const PIECE_BYTES_MAX: usize = 16 * 1024;
 /// closed its own side; it is not for ever, as a peer may have vanished.
 pub const HALF_CLOSED_MAX: Duration = Duration::from_mins(10);
 
+/// How long a connection that was closed in order may still send what nobody reads any more.
+const LINGER_MAX: Duration = Duration::from_secs(5);
+
 /// How often the terms are looked at again while nothing else happens and they hold something up.
 const TERMS_TICK: Duration = Duration::from_millis(20);
 
@@ -64,7 +67,12 @@ pub(crate) async fn relay(
     let ended = tokio::select! {
         biased;
         () = severed.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
-        ended = both_ways(&mut client, &mut server, up, down, seed) => ended,
+        ended = async {
+            if both_ways(&mut client, &mut server, up, down, seed).await? == End::Closed {
+                close_in_order(&mut client, &mut server).await?;
+            }
+            io::Result::Ok(())
+        } => ended,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection reset");
@@ -80,21 +88,37 @@ pub(crate) fn reset(socket: &TcpStream) {
     }
 }
 
+/// Tells both ends that nothing more comes, and reads what they have sent until they close, too: a socket that is closed with
+/// bytes unread resets its connection, and then its peer may lose what was sent to it before.
+async fn close_in_order(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
+    client.shutdown().await?;
+    server.shutdown().await?;
+    let both = async { tokio::join!(read_away(client), read_away(server)) };
+    // Whoever goes on sending for longer is told by a reset.
+    let _sends_on = timeout(LINGER_MAX, both).await;
+    Ok(())
+}
+
+async fn read_away(socket: &mut TcpStream) {
+    let mut waste = vec![0; PIECE_BYTES_MAX];
+    while matches!(socket.read(&mut waste).await, Ok(1..)) {}
+}
+
 async fn both_ways(
     client: &mut TcpStream,
     server: &mut TcpStream,
     up: impl Gate,
     down: impl Gate,
     seed: u64,
-) -> io::Result<()> {
+) -> io::Result<End> {
     let (client_reader, client_writer) = client.split();
     let (server_reader, server_writer) = server.split();
     let up = pin!(Pump::new(up, Line::new(seed, false)).run(client_reader, server_writer));
     let down = pin!(Pump::new(down, Line::new(seed ^ 1, true)).run(server_reader, client_writer));
     match select(up, down).await {
-        Either::Left((Ok(End::Closed), _)) | Either::Right((Ok(End::Closed), _)) => Ok(()),
-        Either::Left((Ok(End::Passed), down)) => timeout(HALF_CLOSED_MAX, down).await?.map(drop),
-        Either::Right((Ok(End::Passed), up)) => timeout(HALF_CLOSED_MAX, up).await?.map(drop),
+        Either::Left((Ok(End::Closed), _)) | Either::Right((Ok(End::Closed), _)) => Ok(End::Closed),
+        Either::Left((Ok(End::Passed), down)) => timeout(HALF_CLOSED_MAX, down).await?,
+        Either::Right((Ok(End::Passed), up)) => timeout(HALF_CLOSED_MAX, up).await?,
         Either::Left((Err(failed), _)) | Either::Right((Err(failed), _)) => Err(failed),
     }
 }

@@ -136,6 +136,20 @@ fn a_stall_ends_when_it_is_lifted_and_loses_nothing() {
 }
 
 #[test]
+fn delays_and_rates_that_are_lifted_let_go_what_waited_for_them() {
+    for slow in [
+        OneWay { latency_ms: 600_000, ..OneWay::default() },
+        OneWay { bytes_per_s: Some(100), ..OneWay::default() },
+    ] {
+        let Pair { client, mut server, proxy, .. } = pair(down(slow));
+        server.write_all(&[7; 50_000]).unwrap();
+        assert!(is_silent(&client));
+        proxy.set(Conditions::default()).unwrap();
+        assert_eq!(read(&client, 50_000), [7; 50_000]);
+    }
+}
+
+#[test]
 fn a_peer_that_vanished_tells_nothing_for_ever() {
     let Pair { client, mut server, proxy, .. } = pair(down(OneWay { vanish: true, ..OneWay::default() }));
     server.write_all(b"lost").unwrap();
@@ -154,6 +168,15 @@ fn a_connection_ends_after_so_many_bytes() {
     server.write_all(b"1234567").unwrap();
     assert_eq!(read(&client, 5), b"12345");
     assert_eq!(end(&client), Ok(0));
+    // Bytes that the proxy has not read on either side make no reset of it.
+    let up = OneWay { stall: true, ..OneWay::default() };
+    let Pair { mut client, mut server, proxy: _proxy, .. } =
+        pair(Conditions { up, down: close, ..Conditions::default() });
+    client.write_all(b"unread").unwrap();
+    server.write_all(&[7; 100_000]).unwrap();
+    assert_eq!((read(&client, 5), end(&client)), (vec![7; 5], Ok(0)));
+    drop(client);
+    assert_eq!(end(&server), Ok(0));
     let reset = OneWay { reset_after_bytes: Some(5), ..OneWay::default() };
     let Pair { client, mut server, proxy: _proxy, .. } = pair(down(reset));
     server.write_all(b"1234567").unwrap();
@@ -225,6 +248,12 @@ fn the_api_steers_and_names_what_is_wrong() {
         (r#"{"up":{"latency_ms":600001}}"#, "`up.latency_ms` is 600001"),
         (r#"{"down":{"hold":{"bytes":0,"ms":1}}}"#, "`down.hold.bytes` is 0"),
         (r#"{"idle_ms":1}"#, "`idle_ms` is 1"),
+        (r#"{"down":{"latency_ms":"7"}}"#, "`down.latency_ms`: invalid type: string"),
+        (r#"{"up":{"hold":{"bytes":10,"ms":true}}}"#, "`up.hold.ms`: invalid type: boolean"),
+        (r#"{"up":{"hold":{"bytes":10}}}"#, "`up.hold`: missing field `ms`"),
+        (r#"{"up":{"hold":[10,5]}}"#, "up.hold: expected an object"),
+        (r#"{"idle_ms":-1}"#, "`idle_ms`: invalid value: integer `-1`"),
+        (r#"{"refuse":1}"#, "`refuse`: invalid type"),
         ("nothing", "expected"),
     ] {
         let (status, told) = ask(api, "PUT", "/conditions", body);
@@ -249,7 +278,13 @@ fn settings_are_read_one_by_one() {
     };
     let read = of(&[("down.hold.bytes", "10"), ("down.hold.ms", "5"), ("up.stall", "true")]).unwrap();
     assert_eq!((read.down.hold, read.up.stall), (Some(Hold { bytes: 10, ms: 5 }), true));
-    for (name, value) in [("down.slow", "1"), ("idle_ms", "many"), ("idle_ms.x", "1"), ("idle_ms", "1")] {
+    for (name, value) in [
+        ("down.slow", "1"),
+        ("idle_ms", "many"),
+        ("idle_ms.x", "1"),
+        ("idle_ms", "1"),
+        ("down.latency_ms", "true"),
+    ] {
         assert!(of(&[(name, value)]).unwrap_err().contains(name.split('.').next_back().unwrap()), "{name}");
     }
 }

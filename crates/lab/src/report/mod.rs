@@ -38,12 +38,11 @@ pub use self::terminal::{peers_scorecard, scorecard};
 pub use self::text::Language;
 pub(crate) use self::text::Words;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{LabError, Result};
+use crate::error::Result;
 use crate::peers::result::Peers;
-use crate::result::Run;
+use crate::result::{Run, write_whole};
 use crate::summary::merged;
 
 /// The files of a report.
@@ -103,6 +102,6 @@ pub fn report(folder: &Path, language: Language) -> Result<Reports> {
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = folder.join(name);
-    fs::write(&path, text).map_err(LabError::io(format!("write {}", path.display())))?;
+    write_whole(&path, text)?;
     Ok(path)
 }

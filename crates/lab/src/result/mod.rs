@@ -191,17 +191,6 @@ impl Run {
         !self.scenario.cells.is_empty() || !self.saturation.is_empty()
     }
 
-    /// Why the first visit was void, where all of them were, as with a server that does not start: such a run has no result.
-    pub fn measured_nothing(&self) -> Option<&str> {
-        let open = self.latency.iter().map(|visit| &visit.void);
-        let loaded = open.chain(self.saturation.iter().map(|visit| &visit.void));
-        let visits = || loaded.clone().chain(self.memory.iter().map(|visit| &visit.void));
-        if visits().any(Vec::is_empty) {
-            return None;
-        }
-        visits().find_map(|void| void.first()).map(String::as_str)
-    }
-
     /// The networks that the scenario's cells name; empty where its text cannot be read by this version.
     pub(crate) fn networks(&self) -> BTreeMap<String, Conditions> {
         let scenario = crate::scenario::parse(&self.scenario.name, &self.scenario.text);
@@ -233,10 +222,16 @@ impl Run {
     }
 }
 
-/// Writes a file by way of a temporary name beside it, so that a reader never sees half of it.
+/// Writes a file by way of a temporary name beside it, so that a reader never sees half of it, and one that cannot be
+/// written leaves the last one as it was.
 pub(crate) fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let half = file.with_extension("json.part");
-    fs::write(&half, text).and_then(|()| fs::rename(&half, file)).map_err(|e| LabError::result(file, &e))
+    let half = file.with_added_extension("part");
+    let written = fs::write(&half, text).and_then(|()| fs::rename(&half, file));
+    written.map_err(|error| {
+        // On a full disk half of a file is in the way of everything else.
+        let _kept_for_want_of_better = fs::remove_file(&half);
+        LabError::io(format!("write {}", file.display()))(error)
+    })
 }
 
 /// The format alone, which every version of a result has.

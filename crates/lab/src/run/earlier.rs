@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 
 use super::Bench;
 use crate::error::{LabError, Result};
-use crate::result::{FILE, Kept, Omission, RawVisit, Run, Transport};
+use crate::result::{Environment, FILE, Kept, Omission, RawVisit, Run, Transport};
 use crate::scenario::{self, Cell, Saturation, Scenario, Surroundings};
 
 /// Why a part is missing that the run was in the middle of when it was stopped.
 const STOPPED: &str = "the run was stopped in the middle of it";
+
+/// Digits of a program's hash that an error shows.
+const HASH_SHOWN: usize = 12;
 
 /// An earlier run, and what it was asked.
 #[derive(Debug)]
@@ -33,8 +36,17 @@ impl Earlier {
             return Err(refuse(differing));
         }
         let earlier = scenario::parse(&run.scenario.name, &run.scenario.text)?;
-        if (&earlier.transports, earlier.warm_up) != (&scenario.transports, scenario.warm_up) {
-            return Err(refuse("`transports` or `warm_up_s` of its scenario differ".to_owned()));
+        let asked = |transports: &[Transport], scenario: &Scenario| {
+            let keys: Vec<&str> = transports.iter().map(|transport| transport.key()).collect();
+            [keys.join(", "), scenario.warm_up.as_secs_f64().to_string()]
+        };
+        // The record has those that the target could do, and the text all that were asked for.
+        let both = asked(&run.scenario.transports, &earlier);
+        let both = both.into_iter().zip(asked(&scenario.transports, scenario));
+        for (field, (was, is)) in ["transports", "warm_up_s"].into_iter().zip(both) {
+            if was != is {
+                return Err(refuse(format!("`{field}` of its scenario differs: {was} there, and {is} here")));
+            }
         }
         Ok(Self { run, scenario: earlier, folder: folder.to_owned() })
     }
@@ -55,21 +67,54 @@ impl Earlier {
     }
 }
 
-/// What keeps figures of two runs apart, by the name of the field in the result.
+/// What keeps figures of two runs apart, by the name of the field in the result and with both values.
 fn differing(one: &Run, other: &Run) -> Option<String> {
     let (a, b) = (&one.environment, &other.environment);
     if a.program.is_none() || a.program != b.program {
-        let (was, is) = (&a.server_version, &b.server_version);
-        return Some(format!("`program` differs: it was made by {was}, and this is {is}"));
+        return Some(other_program(a, b));
     }
-    let target = |run: &Run| run.target.as_ref().map(|target| target.text.clone());
-    let machine = (&a.cpu, &a.kernel, a.cores, a.server_core, a.load_core);
-    let same = [
-        ("seed", one.seed == other.seed),
-        ("target", target(one) == target(other)),
-        ("cpu`, `kernel` or `cores", machine == (&b.cpu, &b.kernel, b.cores, b.server_core, b.load_core)),
-    ];
-    same.iter().find(|(_, same)| !same).map(|(field, _)| format!("`{field}` differs"))
+    let is_same_text = match (&one.target, &other.target) {
+        (Some(was), Some(is)) => was.text == is.text,
+        (was, is) => was.is_none() && is.is_none(),
+    };
+    let target = |run: &Run| run.target.as_ref().map_or_else(|| "tricast".to_owned(), |one| one.name.clone());
+    if !is_same_text {
+        let (was, is) = (target(one), target(other));
+        return Some(if was == is {
+            format!("`target` differs: the file of {was} was changed since")
+        } else {
+            format!("`target` differs: {was} there, and {is} here")
+        });
+    }
+    let values = |run: &Run| {
+        let place = &run.environment;
+        [
+            ("seed", run.seed.to_string()),
+            ("cpu", place.cpu.clone().unwrap_or_else(|| "not told".to_owned())),
+            ("kernel", place.kernel.clone()),
+            ("cores", place.cores.to_string()),
+            ("server_core", place.server_core.to_string()),
+            ("load_core", place.load_core.to_string()),
+        ]
+    };
+    let mut both = values(one).into_iter().zip(values(other));
+    let ((field, was), (_, is)) = both.find(|(was, is)| was != is)?;
+    Some(format!("`{field}` differs: {was} there, and {is} here"))
+}
+
+/// How two programs differ: by what they say of themselves, and where they say the same, by their hashes.
+fn other_program(was: &Environment, is: &Environment) -> String {
+    let short = |program: &Option<String>| {
+        program
+            .as_ref()
+            .map_or_else(|| "not known".to_owned(), |hash| hash.chars().take(HASH_SHOWN).collect())
+    };
+    let version = &was.server_version;
+    if *version != is.server_version {
+        return format!("`program` differs: it was made by {version}, and this is {}", is.server_version);
+    }
+    let (one, other) = (short(&was.program), short(&is.program));
+    format!("`program` differs: both are {version}, but of other builds (hash {one} there, {other} here)")
 }
 
 impl Bench {
@@ -212,6 +257,7 @@ impl Bench {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::result::TargetRecord;
 
     type Change = fn(&mut Run);
 
@@ -225,17 +271,25 @@ mod tests {
     #[test]
     fn figures_of_unlike_runs_are_not_mixed() {
         assert_eq!(differing(&made(), &made()), None);
-        let changes: [(&str, Change); 4] = [
-            ("program", |run| run.environment.program = Some("b2".to_owned())),
-            ("program", |run| run.environment.program = None),
-            ("seed", |run| run.seed += 1),
-            ("kernel", |run| run.environment.kernel.push('x')),
+        let changes: [(&str, Change); 7] = [
+            ("hash b2 there, a1 here", |run| run.environment.program = Some("b2".to_owned())),
+            ("hash not known there, a1 here", |run| run.environment.program = None),
+            ("it was made by x, and this is ", |run| {
+                run.environment.program = Some("b2".to_owned());
+                run.environment.server_version = "x".to_owned();
+            }),
+            ("`seed` differs: 2 there, and 1 here", |run| run.seed = 2),
+            ("`kernel` differs: x there", |run| run.environment.kernel = "x".to_owned()),
+            ("`cpu` differs: not told there", |run| run.environment.cpu = None),
+            ("`target` differs: Nchan there, and tricast here", |run| {
+                run.target = Some(TargetRecord { name: "Nchan".to_owned(), ..TargetRecord::default() });
+            }),
         ];
-        for (field, change) in changes {
+        for (expected, change) in changes {
             let mut other = made();
             change(&mut other);
             let told = differing(&other, &made()).unwrap();
-            assert!(told.contains(field), "{told}");
+            assert!(told.contains(expected), "{told}");
         }
     }
 }

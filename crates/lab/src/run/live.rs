@@ -47,10 +47,14 @@ fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
     shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Takes an address for the pages.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(LabError::io(format!("listen on {address}")))
+}
+
 impl Live {
-    /// Listens; `folder` is the run's, whose stored result is served as well.
-    pub(super) fn listen(address: SocketAddr, folder: &Path) -> Result<Self> {
-        let listener = TcpListener::bind(address).map_err(LabError::io(format!("listen on {address}")))?;
+    /// Serves; `folder` is the run's, whose stored result is served as well.
+    pub(super) fn serve(listener: TcpListener, folder: &Path) -> Result<Self> {
         let address = listener.local_addr().map_err(LabError::io("listen"))?;
         let shown = Arc::new(Mutex::new(Shown::default()));
         let (seen, folder) = (Arc::clone(&shown), folder.to_owned());
@@ -185,7 +189,8 @@ mod tests {
     #[test]
     fn the_page_tells_how_far_the_run_is_and_renews_itself_until_it_is_over() {
         let folder = tempfile::tempdir().unwrap();
-        let mut live = Live::listen(SocketAddr::from(([127, 0, 0, 1], 0)), folder.path()).unwrap();
+        let mut live =
+            Live::serve(listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap(), folder.path()).unwrap();
         assert!(get(&live, "/").starts_with("HTTP/1.1 503"));
         let mut run = fixture::synthetic();
         run.partial = true;

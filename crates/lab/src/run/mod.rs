@@ -8,6 +8,7 @@ mod live;
 mod memory;
 mod micro;
 mod order;
+mod outcome;
 mod progress;
 mod raw;
 mod raw_poll;
@@ -129,6 +130,8 @@ struct Bench {
     earlier: Option<Earlier>,
     live: Option<Live>,
     saved: Saved,
+    /// Whether the target has been started once, so that it is known to start.
+    tried: bool,
 }
 
 /// What of a run is stored while it goes on.
@@ -144,7 +147,7 @@ struct Saved {
 /// # Errors
 /// A scenario with mistakes, a folder that cannot be written, an earlier run of other inputs, a server that does not
 /// start. A server that fails later makes visits void instead. What was finished is stored every few seconds, so that it
-/// is there whatever ends the run.
+/// is there whatever ends the run. A run in which nothing was measured is no error: ask [`RunDir::nothing`].
 pub fn run(options: RunOptions) -> Result<RunDir> {
     let mut scenario = scenario::load(&options.scenario)?;
     options.crowd_time.into_iter().for_each(|time| scenario.crowd.last(time));
@@ -162,12 +165,15 @@ pub fn run(options: RunOptions) -> Result<RunDir> {
         Some(folder) => Some(Earlier::open(folder, &run, &scenario)?),
         None => None,
     };
+    // An address that cannot be had is told before there is a folder.
+    let listener = options.live.map(live::listen).transpose()?;
     let folder = own_folder(&options.out_root, &mut run.id)?;
-    let live = options.live.map(|address| Live::listen(address, &folder)).transpose()?;
+    let live = listener.map(|listener| Live::serve(listener, &folder)).transpose()?;
     let mut bench = Bench {
         earlier,
         live,
         saved: Saved { at: Instant::now(), visits: 0 },
+        tried: false,
         reporter: Reporter::new(options.progress, options.quiet, steps(&scenario)),
         stop: Stop::listen()?,
         options,
@@ -351,7 +357,7 @@ impl Bench {
         self.write()?;
         self.live.take().map_or(Ok(()), |live| live.end(&self.run))?;
         // What shows the newest result goes on showing the last one that is a result.
-        if self.run.measured_nothing().is_none() {
+        if outcome::nothing(&self.run).is_none() {
             point_latest(&self.options.out_root, &self.run.id)?;
         }
         Ok(RunDir { path: self.folder, run: self.run })

@@ -2,7 +2,7 @@
 //! asks for one.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -13,13 +13,19 @@ use super::visit::{Edge, SERVER_LOG};
 use crate::conditions::FaultProxy;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, ServerChild, pss_kib};
-use crate::result::{Deploy, LatencyVisit, Omission, Publishing, Transport};
+use crate::result::{Deploy, FILE, LatencyVisit, Omission, Publishing, Transport};
 use crate::scenario::{Cell, Scenario, breaks};
-use crate::work::target::{Site, Started, Target};
+use crate::work::target::{Site, Start, Started, Target};
 use crate::work::{Engine, Moment, Outcome, Plan, Spec};
 
 /// How long a server may take to go and to come back, beside what the cell asks for.
 const RETURN_MAX: Duration = Duration::from_secs(30);
+/// How long a server that should run already may take to accept a connection.
+const ACCEPT_MAX: Duration = Duration::from_secs(5);
+/// Where a started target's log goes, inside the run's folder.
+const TARGET_LOG: &str = "target.log";
+/// Stands in a target file for the folder that `make peers` fills.
+const INSTALLED: &str = "@INSTALLED@";
 /// Events that a slow reader may lag behind before the server skips them for it, and says so.
 const SLOW_EVENTS_MAX: u64 = 50;
 
@@ -99,6 +105,7 @@ impl Bench {
         repetition: u32,
         half: u32,
     ) -> Result<()> {
+        self.try_target()?;
         let place = format!("{} {} {}/{}", cell.name, transport.key(), repetition + 1, half + 1);
         let cell = cell.clone();
         self.watched(&place, std::process::id(), |bench| {
@@ -117,15 +124,40 @@ impl Bench {
         })
     }
 
+    fn site(&self) -> Site<'_> {
+        Site {
+            program: &self.options.server_program,
+            installed: &self.options.installed,
+            folder: &self.folder,
+            place: self.place,
+        }
+    }
+
+    /// Starts another server before its first visit. Where that fails, all visits would fail in the same way, one by one.
+    fn try_target(&mut self) -> Result<()> {
+        let Some(target) = self.target.as_ref().filter(|_| !self.tried) else { return Ok(()) };
+        let tried = target.start(self.site()).and_then(|started| match started {
+            Started::Child(_) => Ok(()),
+            Started::Runs(address) => TcpStream::connect_timeout(&address, ACCEPT_MAX)
+                .map(drop)
+                .map_err(LabError::io(format!("nothing accepts connections at {address}"))),
+        });
+        tried.map_err(|error| {
+            let told = has_written(&self.folder);
+            if !told && !self.folder.join(FILE).exists() {
+                // Nothing is in it that anybody would look for.
+                let _left = fs::remove_dir_all(&self.folder);
+            }
+            let detail = format!("{error}{}", hint(target, told, &self.options.installed, &self.folder));
+            LabError::Target { name: target.name.clone(), detail }
+        })?;
+        self.tried = true;
+        Ok(())
+    }
+
     fn start_for(&self, cell: &Cell, store: &Path) -> Result<Server> {
         if let Some(target) = &self.target {
-            let site = Site {
-                program: &self.options.server_program,
-                installed: &self.options.installed,
-                folder: &self.folder,
-                place: self.place,
-            };
-            return target.start(site).map(Server::Theirs);
+            return target.start(self.site()).map(Server::Theirs);
         }
         if cell.workload.deploy.is_some() {
             let free = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -197,6 +229,24 @@ impl Bench {
         let _removed = fs::remove_dir_all(&store);
         enter(visit, outcome?, &stage.edges)
     }
+}
+
+/// Whether a target wrote anything into its log.
+fn has_written(folder: &Path) -> bool {
+    fs::metadata(folder.join(TARGET_LOG)).is_ok_and(|log| log.len() > 0)
+}
+
+/// What to do about a server that does not start: read its log, where it wrote one, and install it, where that is ours to do.
+fn hint(target: &Target, told: bool, installed: &Path, folder: &Path) -> String {
+    let mut hint = String::new();
+    if told {
+        hint.push_str(&format!("; it wrote {}", folder.join(TARGET_LOG).display()));
+    }
+    let names = |start: &Start| start.command.iter().chain(&start.environment).any(|w| w.contains(INSTALLED));
+    if target.start.as_ref().is_some_and(names) {
+        hint.push_str(&format!("; `make peers` installs it under {}", installed.display()));
+    }
+    hint
 }
 
 /// How the durable server of a deploy is started, and started again.

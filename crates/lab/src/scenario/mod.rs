@@ -3,6 +3,7 @@
 //! A scenario is written by people, so every mistake is answered with its line, and a key that the laboratory does
 //! not know is a mistake. Some scenarios are embedded, by the name of their file; any other name is a path.
 
+mod checks;
 mod crowd;
 mod surroundings;
 mod written;
@@ -217,11 +218,19 @@ impl Scenario {
     }
 }
 
-/// The names of the embedded scenarios, each with the first line of its text.
-pub fn embedded() -> impl Iterator<Item = (&'static str, &'static str)> {
-    EMBEDDED
-        .iter()
-        .map(|(name, text)| (*name, text.lines().next().unwrap_or_default().trim_start_matches("# ")))
+/// The names of the embedded scenarios, each with the first sentence of its text.
+pub fn embedded() -> impl Iterator<Item = (&'static str, String)> {
+    EMBEDDED.iter().map(|(name, text)| (*name, first_sentence(text)))
+}
+
+/// The first sentence of the comment that a scenario or a target begins with, over as many lines as it takes.
+pub fn first_sentence(text: &str) -> String {
+    let lines = text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
+    let comment = lines.collect::<Vec<_>>().join(" ");
+    match comment.split_once(". ") {
+        Some((sentence, _)) => format!("{sentence}."),
+        None => comment,
+    }
 }
 
 /// Reads an embedded scenario by its name, or the file at a path.
@@ -238,4 +247,20 @@ pub fn load(name: &str) -> Result<Scenario> {
         LabError::Scenario { name: name.to_owned(), detail }
     })?;
     parse(name, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_told_whole() {
+        assert_eq!(first_sentence("# One: 1.5 of\n# two. Three.\nname = \"x\"\n# no\n"), "One: 1.5 of two.");
+        assert_eq!(first_sentence("# All of it\n"), "All of it");
+        assert_eq!(first_sentence("name = \"x\"\n"), "");
+        let targets = crate::work::target::EMBEDDED.map(|(name, text)| (name, first_sentence(text)));
+        for (name, sentence) in embedded().chain(targets) {
+            assert!(sentence.ends_with('.') && !sentence.contains(". "), "{name}: {sentence}");
+        }
+    }
 }

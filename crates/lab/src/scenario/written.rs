@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::crowd::{self, WrittenCells, WrittenCrowd, WrittenScale, WrittenSoak, WrittenStalled};
 use super::surroundings::{self, Surroundings, WrittenFactors, WrittenLoss, WrittenProxies};
-use super::{Assertion, Cell, CrowdCells, Metric, Saturation, Scenario};
+use super::{Assertion, Cell, CrowdCells, Saturation, Scenario};
 use crate::conditions::{Conditions, OneWay};
 use crate::error::{LabError, Result};
 use crate::result::{Burst, Deploy, Publishing, SlowReaders, Sweep, SweepAxis, Transport, Workload};
@@ -300,31 +300,6 @@ impl Reading<'_> {
         written.iter().map(|cell| self.cell(cell)).collect()
     }
 
-    /// The scenario's name is part of a folder's, and what is measured is told apart by the names of cells and transports.
-    fn distinct(&mut self, cells: &[Cell], written: &Written) {
-        let name = written.name.get_ref();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            self.mistake(
-                written.name.span(),
-                &format!("`name` is {name:?}, but must be of letters, digits, `-`, `_` and `.`"),
-            );
-        }
-        for sweep in &written.sweep {
-            let mut steps = cells.iter().filter(|cell| {
-                cell.workload.sweep.as_ref().is_some_and(|one| one.name == *sweep.name.get_ref())
-            });
-            let taken = |step: &&Cell| cells.iter().filter(|cell| cell.name == step.name).count() > 1;
-            if let Some(step) = steps.find(taken) {
-                self.mistake(sweep.name.span(), &format!("a second cell named `{}`", step.name));
-            }
-        }
-        let once = written.transports.iter().collect::<BTreeSet<_>>().len();
-        if once < written.transports.len() {
-            self.mistake(0..0, "`transports` names one twice");
-        }
-    }
-
     fn saturations(&mut self, written: &[WrittenSaturation]) -> Vec<Saturation> {
         let meant: Vec<Saturation> = written.iter().map(|cell| self.saturation(cell)).collect();
         for (index, cell) in meant.iter().enumerate() {
@@ -345,45 +320,6 @@ impl Reading<'_> {
             self.mistake(written.subscribers.span(), "`subscribers` must be two or more rising numbers");
         }
         counts
-    }
-
-    fn assertion(&mut self, written: &Spanned<Assertion>, scenario: &Scenario) {
-        let assertion = written.get_ref();
-        if assertion.at_most.is_some() == assertion.at_least.is_some() {
-            self.mistake(written.span(), "an assertion has either `at_most` or `at_least`");
-        }
-        if let Some(name) =
-            assertion.cell.as_deref().filter(|name| scenario.cells.iter().all(|c| c.name != *name))
-        {
-            self.mistake(written.span(), &format!("no cell is named `{name}`"));
-        }
-        let flights = assertion.in_flight;
-        if let Some(k) = flights.filter(|k| scenario.saturations.iter().all(|s| s.in_flight != *k)) {
-            self.mistake(written.span(), &format!("nothing is saturated with `in_flight` {k}"));
-        }
-        if assertion.at_most.or(assertion.at_least).is_some_and(|bound| !bound.is_finite()) {
-            self.mistake(written.span(), "the bound of an assertion must be a finite number");
-        }
-        if assertion.transport.is_some_and(|transport| !scenario.transports.contains(&transport)) {
-            self.mistake(written.span(), "the assertion's transport is none of the scenario's `transports`");
-        }
-        let unmeasured = match assertion.metric {
-            Metric::RawRatio | Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery => {
-                scenario.saturations.is_empty().then_some("[[saturate]]")
-            }
-            Metric::KibPerConnection => scenario.memory_at.is_empty().then_some("[memory]"),
-            _ => None,
-        };
-        if let Some(table) = unmeasured {
-            let what = format!("nothing measures `{}` without `{table}`", assertion.metric.key());
-            self.mistake(written.span(), &what);
-        }
-        if assertion.metric == Metric::RawRatio && assertion.transport == Some(Transport::Poll) {
-            self.mistake(
-                written.span(),
-                "long polling has no raw ratio: its answers are not one send an event",
-            );
-        }
     }
 }
 
@@ -416,7 +352,9 @@ fn meant(reading: &mut Reading<'_>, written: Written) -> Scenario {
     reading.repetitions = repetitions;
     let mut cells = reading.cells(&written.cell);
     written.sweep.iter().for_each(|sweep| cells.extend(reading.sweep(sweep)));
-    reading.distinct(&cells, &written);
+    reading.scenario_name(&written.name);
+    reading.sweep_names(written.sweep.iter().map(|sweep| &sweep.name), &cells);
+    reading.transports(&written.transports);
     let mut scenario = Scenario {
         name: written.name.into_inner(),
         text: reading.text.to_owned(),
@@ -490,8 +428,6 @@ mod tests {
         check("rate = 50", "rate = 1.5", &["line 7", "whole number"]);
         check("seconds = 2", "seconds = \"2\"", &["line 9"]);
         check("repetitions = 3", "repetitions = ", &["line 2"]);
-        check("", "[[assert]]\nmetric = \"p99_us\"\n", &["line 10", "either `at_most` or `at_least`"]);
-        check("", "[[assert]]\nmetric = \"p99_us\"\ncell = \"b\"\nat_most = 1.0\n", &["line 10", "`b`"]);
         check("", "[memory]\nsubscribers = [5, 5]\n", &["line 11", "rising"]);
     }
 
@@ -521,18 +457,6 @@ mod tests {
         );
         let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [3, 2]\npayload = 100\nseconds = 1\n";
         check("", sweep, &["line 13", "rising", "`subscribers` is missing"]);
-    }
-
-    #[test]
-    fn names_are_distinct_and_assertions_can_be_checked() {
-        check("name = \"t\"", "name = \"../t\"", &["line 1", "`name` is"]);
-        check("name = \"t\"", "name = \"\"", &["line 1", "`name` is"]);
-        check("name = \"t\"", "name = \"t\"\ntransports = [\"sse\", \"sse\"]", &["names one twice"]);
-        let sweep = "[[sweep]]\nname = \"s\"\naxis = \"rate\"\nat = [1, 2, 3]\nsubscribers = 1\npayload = 100\nseconds = 1\n";
-        check("", &sweep.repeat(2), &["line 11", "a second cell named `s-1`"]);
-        check("", "[[assert]]\nmetric = \"p99_us\"\nat_most = nan\n", &["line 10", "finite"]);
-        check("", "[[assert]]\nmetric = \"raw_ratio\"\nat_least = 1\n", &["line 10", "[[saturate]]"]);
-        check("", "[[assert]]\nmetric = \"kib_per_connection\"\nat_most = 1\n", &["line 10", "[memory]"]);
     }
 
     #[test]

@@ -241,21 +241,6 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_void_visits_has_no_result() {
-        let mut run = crate::fixture::synthetic();
-        run.latency.iter_mut().for_each(|visit| visit.void = vec!["the server did not start".to_owned()]);
-        assert_eq!(run.measured_nothing(), None);
-        run.saturation.iter_mut().for_each(|visit| visit.void = vec!["nor did it later".to_owned()]);
-        assert_eq!(run.measured_nothing(), None, "memory was measured");
-        run.memory.iter_mut().for_each(|visit| visit.void = vec!["nor then".to_owned()]);
-        assert_eq!(run.measured_nothing(), Some("the server did not start"));
-        run.latency.clear();
-        run.saturation.clear();
-        run.memory.clear();
-        assert_eq!(run.measured_nothing(), None);
-    }
-
-    #[test]
     fn nothing_published_is_no_zero() {
         let mut run = crate::fixture::synthetic();
         let lost =

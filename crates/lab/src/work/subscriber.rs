@@ -304,7 +304,13 @@ impl Subscriber {
                 if let Some(id) = id(event) {
                     id.clone_into(cursor);
                 }
-                seen.push((Sighting::read(event), event.len()));
+                let sighting = Sighting::read(event);
+                if sighting.is_none() && !shared.target.strangers {
+                    let shown = event[..event.len().min(SHOWN_BYTES)].escape_ascii();
+                    let told = || format!("an event that is none of the laboratory's: \"{shown}\"");
+                    shared.fault.get_or_insert_with(told);
+                }
+                seen.push((sighting, event.len()));
             }
             Found::Answer(events) => {
                 poll_due = true;

@@ -24,6 +24,8 @@ enum Act {
     Tell(u64),
     /// Closes the stream in front of it.
     Break(u64),
+    /// Delivers something else under its name.
+    Garble(u64),
 }
 
 /// The number in an event that the engine published.
@@ -94,7 +96,7 @@ fn streaming(events: Receiver<String>, script: Vec<Act>) -> (SocketAddr, Receive
                 let n = number(&data);
                 let mut out = String::new();
                 let act = script.iter().position(|act| {
-                    matches!(act, Act::Drop(m) | Act::Repeat(m) | Act::Swap(m) | Act::Tell(m) | Act::Break(m) if *m == n)
+                    matches!(act, Act::Drop(m) | Act::Repeat(m) | Act::Swap(m) | Act::Tell(m) | Act::Break(m) | Act::Garble(m) if *m == n)
                 });
                 match act.map(|at| script.remove(at)) {
                     None => out.push_str(&frame(&data)),
@@ -109,6 +111,9 @@ fn streaming(events: Receiver<String>, script: Vec<Act>) -> (SocketAddr, Receive
                             "{{\"from\":{n},\"to\":{n},\"reason\":\"slow\",\"cursor\":\"abcdefgh-{n}\"}}"
                         );
                         write!(out, "event: gap\nid: abcdefgh-{n}\ndata: {told}\n\n").unwrap();
+                    }
+                    Some(Act::Garble(_)) => {
+                        out = format!("id: abcdefgh-{n}\ndata: {{\"greeting\":\"hello\"}}\n\n")
                     }
                     Some(Act::Break(_)) => {
                         held = Some(data);
@@ -171,6 +176,11 @@ fn what_a_server_does_to_events_is_reported_exactly() {
     assert_eq!(faults(&play(&[Act::Repeat(9)], false).0), ["1 duplicated"]);
     assert_eq!(faults(&play(&[Act::Swap(5)], false).0), ["1 out of order"]);
     assert_eq!(faults(&play(&[Act::Tell(5)], false).0), Vec::<&str>::new(), "what is told is not lost");
+    let garbled = "an event that is none of the laboratory's: \"{\\\"greeting\\\":\\\"hello\\\"}\"";
+    assert_eq!(
+        faults(&play(&[Act::Garble(5)], false).0),
+        ["1 lost", "1 unreadable or of another epoch", garbled]
+    );
 }
 
 #[test]
