@@ -1,9 +1,8 @@
 //! Holds what was reported against what was injected.
 
-use super::Finding;
-use super::case::{Case, Times};
-use crate::load::Window;
-use crate::result::{Integrity, Transport};
+use super::case::{Case, Costs, Times};
+use super::costs::{self, bytes_per_delivery};
+use crate::result::{Bytes, Integrity, Latency, Recovery, StoredHistogram, Transport};
 
 /// A histogram of three digits is right to this share.
 const RESOLUTION: f64 = 0.001;
@@ -12,24 +11,63 @@ const RESOLUTION: f64 = 0.001;
 #[derive(Debug)]
 pub(super) struct Observed {
     pub(super) integrity: Integrity,
-    pub(super) window: Window,
+    pub(super) latency: Latency,
     /// The publisher's largest delay, microseconds.
     pub(super) late_us_max: u64,
+    pub(super) deliveries: u64,
+    pub(super) answers: u64,
+    pub(super) bytes: Bytes,
+    /// CPU seconds of the server, where it is a process of its own.
+    pub(super) cpu_s: Option<f64>,
+    pub(super) recovery: Option<Recovery>,
 }
 
-/// The finding of a case. Times are judged where a band is given.
-pub(super) fn finding(
+/// What the same engine showed of the honest server on the same transport.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reference {
+    /// The 99.9th percentile, microseconds.
+    pub(super) band_us: u64,
+    pub(super) cpu_s: Option<f64>,
+    pub(super) delivery_bytes: f64,
+}
+
+impl Reference {
+    pub(super) fn of(transport: Transport, observed: &Observed) -> Self {
+        Self {
+            band_us: observed.latency.at(0.999),
+            cpu_s: observed.cpu_s,
+            delivery_bytes: bytes_per_delivery(transport, observed),
+        }
+    }
+}
+
+/// What is wrong with a report.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// What does not depend on how busy the machine is.
+    pub(super) exact: Vec<String>,
+    /// Times and CPU time.
+    pub(super) timed: Vec<String>,
+}
+
+/// Judges what was seen; times and CPU time where there is a reference.
+pub(super) fn verdict(
     case: &Case,
     transport: Transport,
     observed: &Observed,
-    band_us: Option<u64>,
-) -> Finding {
-    let mut wrong = counts(case, &observed.integrity);
-    if let Some(band_us) = band_us {
-        wrong.extend(times(case, observed, band_us));
+    reference: Option<Reference>,
+) -> Verdict {
+    let mut verdict = Verdict { exact: counts(case, &observed.integrity), timed: Vec::new() };
+    verdict.exact.extend(came_back(case, observed));
+    let costs = costs::costs(case, transport, observed, reference);
+    match case.costs {
+        Costs::Burnt(_) => verdict.timed.extend(costs),
+        Costs::Any | Costs::Padded(_) => verdict.exact.extend(costs),
     }
-    let injected = if case.is_honest() { "nothing".to_owned() } else { case.arguments.join(" ") };
-    Finding { transport, case: case.name, injected, reported: reported(case, observed, band_us), wrong }
+    if let Some(honest) = reference {
+        verdict.timed.extend(times(case, observed, honest.band_us));
+    }
+    verdict
 }
 
 /// Every count that is not what it has to be.
@@ -69,9 +107,34 @@ fn end(case: &Case, seen: &Integrity) -> Vec<String> {
     claims.iter().filter(|(_, holds)| !holds).map(|(what, _)| (*what).to_owned()).collect()
 }
 
+/// Every count of breaks and returns that is not what it has to be.
+fn came_back(case: &Case, observed: &Observed) -> Vec<String> {
+    if !case.beside.returns {
+        return Vec::new();
+    }
+    let Some(seen) = &observed.recovery else { return vec!["nothing is told of breaks".to_owned()] };
+    let all = u64::from(case.shape.subscribers);
+    let times = |stored: &Option<StoredHistogram>| stored.as_ref().map_or(0, |stored| stored.count);
+    let pairs = [
+        ("breaks", seen.breaks, all),
+        ("attempts to come back", seen.attempts, all),
+        ("returns", times(&seen.reconnect), all),
+        ("subscribers that caught up", times(&seen.catch_up), all),
+        ("told as lost", seen.told_lost, case.counts.told),
+    ];
+    let differing = pairs.iter().filter(|(_, seen, due)| seen != due);
+    let mut wrong: Vec<String> =
+        differing.map(|(what, seen, due)| format!("{seen} {what} instead of {due}")).collect();
+    // The event that all streams ended at is missed by everybody, and those that followed before they were back.
+    if case.counts.told + case.counts.lost == 0 && seen.made_up < all {
+        wrong.push(format!("{} made up for instead of {all} or more", seen.made_up));
+    }
+    wrong
+}
+
 /// Every time that is not what it has to be.
 fn times(case: &Case, observed: &Observed, band_us: u64) -> Vec<String> {
-    let latency = &observed.window.latency;
+    let latency = &observed.latency;
     let mut wrong = Vec::new();
     let mut within = |what: &str, seen: u64, low: u64, high: u64| {
         if !(low..=high).contains(&seen) {
@@ -110,29 +173,43 @@ fn bounds(us: u64, band_us: u64) -> (u64, u64) {
 }
 
 /// What was reported, in words.
-fn reported(case: &Case, observed: &Observed, band_us: Option<u64>) -> String {
+pub(super) fn reported(
+    case: &Case,
+    transport: Transport,
+    observed: &Observed,
+    reference: Option<Reference>,
+) -> String {
     let faults = observed.integrity.faults();
     let mut words = if faults.is_empty() { vec!["clean".to_owned()] } else { faults };
-    let latency = &observed.window.latency;
-    match (case.times, band_us) {
-        (_, None) | (Times::Any, _) => {}
-        (Times::Delayed(_), Some(band)) => words.push(format!(
-            "{} to {} µs, median {} µs (band {band} µs)",
+    words.extend(observed.recovery.as_ref().map(|seen| {
+        let Recovery { breaks, told_lost, made_up, .. } = seen;
+        format!("{breaks} breaks, {made_up} made up for, {told_lost} told as lost")
+    }));
+    words.extend(reference.and_then(|honest| timed(case, observed, honest.band_us)));
+    words.extend(costs::reported(case, transport, observed, reference));
+    words.join(", ")
+}
+
+fn timed(case: &Case, observed: &Observed, band_us: u64) -> Option<String> {
+    let latency = &observed.latency;
+    match case.times {
+        Times::Any => None,
+        Times::Delayed(_) => Some(format!(
+            "{} to {} µs, median {} µs (band {band_us} µs)",
             latency.at(0.0),
             latency.max(),
             latency.at(0.5)
         )),
-        (Times::Stalled(ms), Some(band)) => {
-            let (half, late, _) = stalled(case, ms, band);
-            words.push(format!(
+        Times::Stalled(ms) => {
+            let (half, late, _) = stalled(case, ms, band_us);
+            Some(format!(
                 "{} deliveries later than {} ms ({late} were due), p99 {} µs, largest {} µs; the publisher was held back for up to {} µs",
                 latency.above(half),
                 half / 1000,
                 latency.at(0.99),
                 latency.max(),
                 observed.late_us_max
-            ));
+            ))
         }
     }
-    words.join(", ")
 }

@@ -2,27 +2,24 @@
 //! thread a connection: it is to be understood, not fast.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::time::{Duration, Instant};
 
 use super::faults::Faults;
-use super::hub::{Due, Hub};
+use super::hub::{Asked, Due, Event, Hub, Written};
+use super::wire;
 use crate::error::{LabError, Result};
 
 /// Connections over the server's life at most.
 const CONNECTIONS_MAX: usize = 1000;
 const BODY_BYTES_MAX: usize = 1 << 20;
 const HEAD_LINES_MAX: usize = 64;
-/// What an unsigned 16-bit length can tell in a frame's head.
-const FRAME_BYTES_MAX: usize = 65_535;
-const WS_HEAD: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-const SSE_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+/// Answers of a connection that are held back at most.
+const ANSWERS_MAX: usize = 1024;
 
 /// A running faulty server, ended when it goes out of scope.
 #[derive(Debug)]
@@ -78,9 +75,10 @@ fn serve(listener: &TcpListener, hub: &Arc<Hub>) {
     }
 }
 
-/// A request: the path with its query, and the body.
+/// A request: the last part of its path, its query, and its body.
 struct Request {
-    path: String,
+    what: String,
+    asked: Asked,
     body: Vec<u8>,
 }
 
@@ -88,19 +86,19 @@ fn connection(stream: TcpStream, hub: &Hub) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
+    let mut late = None;
     let mut poll = None;
     while let Some(request) = read(&mut reader)? {
-        let path = request.path.split('?').next().unwrap_or_default();
-        match path.rsplit('/').next() {
-            Some("events") => publish(&mut stream, hub, &request.body)?,
-            Some("sse") => return stream_sse(&mut stream, hub),
-            Some("ws") => return stream_ws(&mut stream, hub),
-            Some("poll") => match poll {
+        match request.what.as_str() {
+            "events" => answer_publish(&mut stream, &mut late, hub, &request.body)?,
+            "sse" => return stream_sse(&mut stream, hub, request.asked),
+            "ws" => return stream_ws(&mut stream, hub, request.asked),
+            "poll" => match poll {
                 Some(subscriber) if !answer_poll(&mut stream, hub, subscriber)? => return Ok(()),
                 Some(_) => {}
-                None => poll = Some(first_poll(&mut stream, hub)?),
+                None => poll = Some(first_poll(&mut stream, hub, request.asked)?),
             },
-            _ => answer(&mut stream, "404 Not Found", "{}")?,
+            _ => stream.write_all(wire::answer("404 Not Found", 0, "{}").as_bytes())?,
         }
     }
     Ok(())
@@ -112,7 +110,9 @@ fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (what, asked) = (path.rsplit('/').next().unwrap_or_default().to_owned(), asked(query));
     let mut length = 0_usize;
     for _ in 0..HEAD_LINES_MAX {
         line.clear();
@@ -127,110 +127,116 @@ fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
     }
     let mut body = vec![0; length.min(BODY_BYTES_MAX)];
     reader.read_exact(&mut body)?;
-    Ok(Some(Request { path, body }))
+    Ok(Some(Request { what, asked, body }))
 }
 
-fn answer(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-    stream.write_all((head + body).as_bytes())
-}
-
-#[derive(Deserialize)]
-struct Written {
-    data: Box<RawValue>,
-}
-
-fn publish(stream: &mut TcpStream, hub: &Hub, body: &[u8]) -> std::io::Result<()> {
-    let many = body.starts_with(b"[");
-    let one = || serde_json::from_slice::<Written>(body).map(|one| vec![one]);
-    let written = if many { serde_json::from_slice::<Vec<Written>>(body) } else { one() };
-    let Ok(written) = written else { return answer(stream, "400 Bad Request", "{}") };
-    let data: Vec<String> = written.iter().map(|one| one.data.get().to_owned()).collect();
-    let accepted = hub.publish(&data);
-    thread::sleep(Duration::from_millis(hub.faults.answer_ms));
-    if accepted {
-        answer(stream, "201 Created", "{\"events\":[]}")
-    } else {
-        answer(stream, "503 Service Unavailable", "{\"error\":\"refused as told\"}")
+fn asked(query: &str) -> Asked {
+    let value =
+        |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|pair| pair.0 == name);
+    Asked {
+        after: value("after").and_then(|(_, id)| wire::number(id)),
+        room: value("rooms").map(|(_, room)| room.to_owned()),
     }
 }
 
-fn first_poll(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<usize> {
-    let (subscriber, cursor) = hub.subscribe();
-    let body = format!(
-        "{{\"sync\":{{\"session\":\"s_{subscriber}\"}},\"events\":[],\"notices\":[],\"cursor\":\"{cursor}\"}}"
-    );
-    answer(stream, "200 OK", &body)?;
-    Ok(subscriber)
+/// Answers held back, each with the time when it leaves.
+type Late = SyncSender<(Instant, String)>;
+
+fn answer_publish(
+    stream: &mut TcpStream,
+    late: &mut Option<Late>,
+    hub: &Hub,
+    body: &[u8],
+) -> std::io::Result<()> {
+    let answer = publish(hub, body);
+    if hub.faults.answer_ms == 0 {
+        return stream.write_all(answer.as_bytes());
+    }
+    let late = match late {
+        Some(late) => late,
+        none => {
+            let (sender, answers) = sync_channel(ANSWERS_MAX);
+            let stream = stream.try_clone()?;
+            // The next request is read meanwhile: only the answer is late, not the event.
+            thread::spawn(move || write_late(stream, &answers));
+            none.insert(sender)
+        }
+    };
+    let due = Instant::now() + Duration::from_millis(hub.faults.answer_ms);
+    late.send((due, answer)).map_err(|_| ErrorKind::BrokenPipe.into())
+}
+
+fn write_late(mut stream: TcpStream, answers: &Receiver<(Instant, String)>) {
+    for (due, answer) in answers {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if stream.write_all(answer.as_bytes()).is_err() {
+            break;
+        }
+    }
+}
+
+/// Publishes the events of a body, and gives the answer.
+fn publish(hub: &Hub, body: &[u8]) -> String {
+    let many = body.starts_with(b"[");
+    let one = || serde_json::from_slice::<Written>(body).map(|one| vec![one]);
+    let written = if many { serde_json::from_slice::<Vec<Written>>(body) } else { one() };
+    let Ok(written) = written else { return wire::answer("400 Bad Request", 0, "{}") };
+    if hub.publish(written) {
+        wire::answer("201 Created", 0, "{\"events\":[]}")
+    } else {
+        wire::answer("503 Service Unavailable", 0, "{\"error\":\"refused as told\"}")
+    }
+}
+
+fn first_poll(stream: &mut TcpStream, hub: &Hub, asked: Asked) -> std::io::Result<usize> {
+    let place = hub.subscribe(asked);
+    stream.write_all(wire::poll_opening(&place).as_bytes())?;
+    Ok(place.subscriber)
 }
 
 /// Answers a poll once there is something; whether the connection goes on.
 fn answer_poll(stream: &mut TcpStream, hub: &Hub, subscriber: usize) -> std::io::Result<bool> {
     let due = hub.next(subscriber);
-    let events: Vec<_> = due.iter().map_while(Due::event).collect();
+    let events: Vec<_> = due.iter().map_while(Due::event).cloned().collect();
     let goes_on = events.len() == due.len() && !due.is_empty();
-    if let Some((cursor, _)) = events.last() {
-        let all: Vec<_> = events.iter().map(|(_, json)| json.as_str()).collect();
-        let body = format!("{{\"events\":[{}],\"notices\":[],\"cursor\":\"{cursor}\"}}", all.join(","));
-        answer(stream, "200 OK", &body)?;
+    if let Some(last) = events.last() {
+        stream.write_all(wire::poll(&events, &last.id, padding(hub)).as_bytes())?;
     }
     Ok(goes_on)
 }
 
-fn stream_sse(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<()> {
-    let (subscriber, cursor) = hub.subscribe();
-    let head = format!(
-        "{SSE_HEAD}event: sync\nid: {cursor}\ndata: {{\"session\":\"s_{subscriber}\",\"cursor\":\"{cursor}\"}}\n\n"
-    );
-    stream.write_all(head.as_bytes())?;
-    each(hub, subscriber, |id, json| stream.write_all(format!("id: {id}\ndata: {json}\n\n").as_bytes()))
+fn stream_sse(stream: &mut TcpStream, hub: &Hub, asked: Asked) -> std::io::Result<()> {
+    let place = hub.subscribe(asked);
+    stream.write_all(wire::sse_opening(&place).as_bytes())?;
+    each(hub, place.subscriber, |event| {
+        stream.write_all(wire::sse(&event.id, &event.json, padding(hub)).as_bytes())
+    })
 }
 
-fn stream_ws(stream: &mut TcpStream, hub: &Hub) -> std::io::Result<()> {
-    let (subscriber, cursor) = hub.subscribe();
-    stream.write_all(WS_HEAD.as_bytes())?;
-    let sync = format!("{{\"notice\":\"sync\",\"session\":\"s_{subscriber}\",\"cursor\":\"{cursor}\"}}");
-    stream.write_all(&frame(&sync))?;
-    each(hub, subscriber, |_, json| stream.write_all(&frame(json)))
+fn stream_ws(stream: &mut TcpStream, hub: &Hub, asked: Asked) -> std::io::Result<()> {
+    let place = hub.subscribe(asked);
+    stream.write_all(&wire::websocket_opening(&place))?;
+    each(hub, place.subscriber, |event| stream.write_all(&wire::websocket(&event.json, padding(hub))))
+}
+
+fn padding(hub: &Hub) -> usize {
+    hub.faults.pad_bytes as usize
 }
 
 /// Writes every event of a subscriber, to its end.
 fn each(
     hub: &Hub,
     subscriber: usize,
-    mut write: impl FnMut(&str, &str) -> std::io::Result<()>,
+    mut write: impl FnMut(&Event) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     loop {
         let due = hub.next(subscriber);
         for one in &due {
-            let Some((id, json)) = one.event() else { return Ok(()) };
-            write(id, json)?;
+            let Some(event) = one.event() else { return Ok(()) };
+            write(event)?;
         }
         if due.is_empty() {
             return Ok(());
-        }
-    }
-}
-
-/// A text frame of the server.
-fn frame(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match text.len() {
-        short @ 0..126 => frame.push(short as u8),
-        long => {
-            frame.push(126);
-            frame.extend_from_slice(&(long.min(FRAME_BYTES_MAX) as u16).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&text.as_bytes()[..text.len().min(FRAME_BYTES_MAX)]);
-    frame
-}
-
-impl Due {
-    fn event(&self) -> Option<&(String, String)> {
-        match self {
-            Self::Event(_, event) => Some(event),
-            Self::End => None,
         }
     }
 }
