@@ -347,6 +347,49 @@ test('a press turns the minute into a histogram, and back', async () => {
   });
 });
 
+test('what is loaded later can be moved when something listens to it, and not before', async () => {
+  const context = await chrome.newContext();
+  const gates = {};
+  const page = await context.newPage();
+  try {
+    for (const name of ['network', 'bots', 'advice']) {
+      const opened = new Promise((resolve) => { gates[name] = resolve; });
+      await page.route(`**/page/${name}.js`, async (route) => {
+        await opened;
+        await route.continue();
+      });
+    }
+    await page.goto(tricast.url);
+    await page.waitForFunction(() => document.documentElement.dataset.ready === 'true');
+    for (const [name, moved, told] of [['network', '#net-latency', 'net-latency_ms'], ['bots', '#bots', 'bots-count'], ['advice', '#advice-clients', 'advice-clients']]) {
+      await page.$eval(`details.${name}`, (part) => { part.open = true; });
+      const before = await page.textContent(`[data-x="${told}"]`);
+      assert.ok(await page.isDisabled(moved), name);
+      const filled = page.locator(moved).fill('2');
+      gates[name]();
+      await filled;
+      await page.waitForFunction(([part, text]) => document.querySelector(`[data-x="${part}"]`).textContent !== text, [told, before]);
+      assert.equal(await page.locator(`.${name} :disabled`).count(), 0, name);
+    }
+  } finally {
+    for (const open of Object.values(gates)) open();
+    await context.close();
+    await fetch(new URL('/demo/bots', tricast.url), { method: 'PUT', body: '{"count":0}' });
+  }
+});
+
+test('between 820 and 1080 px all three lanes are whole, and below one is', async () => {
+  for (const width of [1080, 900, 820, 700, 360]) {
+    await visit({ viewport: { width, height: 900 } }, async (page) => {
+      const cut = await page.$$eval('article.lane', (lanes) => lanes
+        .map((lane) => ({ ...lane.getBoundingClientRect().toJSON(), edge: document.documentElement.clientWidth }))
+        .filter(({ left, right, edge }) => left < edge - 1 && right > 1 && (left < 0 || right > edge)).length);
+      assert.equal(cut, 0, `${width} px`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+    });
+  }
+});
+
 test('polls are parked for as long as the slider says, from the next one on', async () => {
   try {
     await visit({}, async (page) => {
@@ -487,6 +530,7 @@ test('the keyboard does everything, and its single keys can be turned off', asyn
 
 test('every control can be reached by Tab and shows that it has the focus', async () => {
   await visit({}, async (page) => {
+    await page.waitForSelector('#poll-wait:enabled');
     const reached = new Set();
     for (let i = 0; i < 85; i += 1) {
       await page.keyboard.press('Tab');
@@ -513,6 +557,7 @@ test('without scripts the page says what it is', async () => {
     await page.goto(tricast.url);
     assert.match(await page.textContent('h1'), /Three ways/);
     assert.ok(await page.isVisible('.notice'));
+    assert.equal(await page.locator('button:visible, input:visible, select:visible').count(), 0, 'nothing that does nothing');
   } finally {
     await context.close();
   }

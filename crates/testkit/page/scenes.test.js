@@ -105,10 +105,72 @@ test('a crowd: the sentence names as many clients as are connected', async () =>
 });
 
 test('slow: the delay that was set is in the times, and what was set before is set again', async () => {
+  // What the page says under the lanes, with the scenario that ran meanwhile.
+  await visited.page.evaluate(() => {
+    const [said, root] = ['[data-x="verdict"]', '.scenes'].map((selector) => document.querySelector(selector));
+    window.verdicts = [];
+    new MutationObserver(() => window.verdicts.push([root.dataset.running, said.textContent])).observe(said, { childList: true });
+  });
   const medians = found(await play('slow'), /within: Long polling ([\d.,]+) ms, SSE ([\d.,]+) ms, WebSocket ([\d.,]+) ms; /);
   for (const median of medians) assert.ok(median > 50, `${medians}`);
   assert.equal(await visited.page.textContent('[data-x="net-latency_ms"]'), 'none');
   assert.equal(await visited.page.locator('.lane[data-network]').count(), 0);
+  // The slow events are no part of the figures any more: for a while there are too few for a sentence.
+  const { 'verdict.waiting': waiting } = await (await fetch(new URL('/static/locales/en.json', tricast.url))).json();
+  await visited.page.waitForFunction((text) => window.verdicts.slice(window.verdicts.findLastIndex(([running]) => running === 'slow') + 1)
+    .some(([, said]) => said === text), waiting);
+});
+
+const source = async () => (await (await fetch(new URL('/demo/state', tricast.url))).json()).source;
+const setSource = async (change) => {
+  const answer = await fetch(new URL('/demo/source', tricast.url), { method: 'PATCH', body: JSON.stringify(change), headers: { 'content-type': 'application/json' } });
+  assert.equal(answer.status, 200);
+};
+/** Until the source is as it should be; the longest lease is a minute. */
+async function sourceIs(rate) {
+  for (const late = Date.now() + 75_000; ;) {
+    const now = await source();
+    if (now.rate === rate) return;
+    assert.ok(Date.now() < late, `the rate is still ${now.rate}`);
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+test('a scenario whose page is closed, or that a hand disturbs, leaves nothing behind; a second one waits', async () => {
+  const { page } = visited;
+  const ended = () => page.waitForFunction(() => document.querySelector('.scenes').dataset.running === '');
+  const begin = async (one) => {
+    await one.click('[data-scene="calm"]');
+    await sourceIs(2);
+  };
+  await setSource({ rate: 7 });
+  try {
+    const other = await open(chrome, tricast.url);
+    await begin(other.page);
+    await page.click('[data-scene="burst"]');
+    await page.waitForFunction(() => /another page plays a scenario/.test(document.querySelector('[data-x="scene-result"]').textContent));
+    await ended();
+    await other.page.goto('about:blank');
+    await sourceIs(7);
+    await other.close();
+
+    for (const disturb of [() => page.click('.hero [data-act="cut-all"]'), () => page.click('#lane-ws [data-act="kill"]'), () => page.keyboard.press('k')]) {
+      await begin(page);
+      await page.evaluate(() => document.activeElement.blur());
+      await disturb();
+      await page.waitForFunction(() => /^Calm was ended by something/.test(document.querySelector('[data-x="scene-result"]').textContent));
+      await ended();
+      await sourceIs(7);
+    }
+    // A change from elsewhere holds.
+    await begin(page);
+    await setSource({ rate: 11 });
+    await page.waitForFunction(() => /^Calm was ended by something/.test(document.querySelector('[data-x="scene-result"]').textContent));
+    await ended();
+    await sourceIs(11);
+  } finally {
+    await setSource({ rate: 2 });
+  }
 });
 
 test('a slider of the network delays the lane it is for, and only that', async () => {
@@ -175,4 +237,27 @@ test('each bot that is shown says whether it has what was sent, and by whom it w
 
   await page.locator('.bot').nth(4).click();
   assert.match(await page.textContent('[data-x="bots-detail"]'), /^Bot 5: .*room/);
+});
+
+test('what is too much together is refused, and the sliders show what was granted', async () => {
+  const { page } = visited;
+  // Paused: what could be published is what counts.
+  await setSource({ paused: true, rate: 5000, payload: 256 });
+  try {
+    const said = (part) => page.waitForFunction((name) => /Together too much: .* 320 MB a second/.test(document.querySelector(`[data-x="${name}"]`).textContent), part);
+    await page.waitForFunction(() => document.querySelector('[data-x="rate-value"]').textContent === '5,000/s');
+    await page.locator('#payload').fill('100');
+    await said('controls-said');
+    await page.waitForFunction(() => document.querySelector('[data-x="payload-value"]').textContent === '256 B');
+    await page.locator('#bots').fill('0');
+    await page.locator('#bots').dispatchEvent('change');
+    await page.waitForFunction(() => document.querySelectorAll('.bot').length === 0);
+    await setSource({ payload: 65_536 });
+    await page.locator('#bots').fill('2');
+    await page.locator('#bots').dispatchEvent('change');
+    await said('bots-said');
+    await page.waitForFunction(() => document.getElementById('bots').value === '0');
+  } finally {
+    await setSource({ paused: false, rate: 2, payload: 256 });
+  }
 });

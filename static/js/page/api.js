@@ -2,14 +2,24 @@
 
 const json = async (path, options) => {
   const response = await fetch(path, { cache: 'no-store', ...options });
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  if (!response.ok) throw await refusal(path, response);
   return response.status === 202 || response.status === 204 ? null : response.json();
 };
+
+/** What the server says is wrong, with its status. */
+async function refusal(path, response) {
+  const { detail } = await response.json().catch(() => ({}));
+  return Object.assign(new Error(detail ?? `${path}: ${response.status}`), { status: response.status });
+}
+
 const send = (method, path, body) => json(path, {
   method,
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify(body),
 });
+
+// A change that a scenario makes; any other is made by hand.
+const within = (scene) => (scene ? `?scene=${scene}` : '');
 
 // What a proxy that buffers collects before it passes it on whatever the time.
 const BUFFER_BYTES = 262_144;
@@ -24,13 +34,19 @@ export function proxied({ latency_ms: latency, jitter_ms: jitter, bytes_per_s: b
   return { up: way(Math.floor(latency / 2)), down: buffer > 0 ? { ...down, hold: { bytes: BUFFER_BYTES, ms: buffer } } : down };
 }
 
+/** Past every piece of a wire that there is: asks for the totals alone. */
+export const NOTHING_SINCE = Number.MAX_SAFE_INTEGER;
+
 export const api = {
   state: () => json('/demo/state'),
-  source: (change) => send('PATCH', '/demo/source', change),
+  source: (change, scene) => send('PATCH', `/demo/source${within(scene)}`, change),
+  scene: (id, name, length) => send('POST', '/demo/scene', { id, name, seconds: length }),
+  // Also from a page that is going away.
+  sceneEnd: (id) => json(`/demo/scene/${id}`, { method: 'DELETE', keepalive: true }),
   cut: (label, ms) => send('POST', `/demo/lanes/${label}/cut`, { ms }),
   conditions: (label, conditions) => send('PUT', `/demo/lanes/${label}/conditions`, proxied(conditions)),
   bots: () => json('/demo/bots'),
-  wantBots: (count) => send('PUT', '/demo/bots', { count }),
+  wantBots: (count, scene) => send('PUT', `/demo/bots${within(scene)}`, { count }),
   advice: (question, language) => send('POST', `/demo/advice?lang=${language}`, question),
   kill: (label) => send('POST', `/demo/lanes/${label}/kill`, {}),
   restart: (ms) => send('POST', '/demo/restart', { ms }),

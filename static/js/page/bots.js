@@ -2,23 +2,21 @@
 
 import { api } from './api.js';
 import { isFor, whyNot } from './audience.js';
+import { countAt, placeOf } from './crowd.js';
 import { millis, number, t } from './words.js';
 
 const LOOK_MS = 500;
 // A flash is over before the next look.
 const FLASH_MS = 400;
-/** Positions of the slider; the last one is as many as there can be. */
-const COUNTS = [0, 15, 30, 60, 150, 300, 1000, 3000, 10_000];
-
-export const countAt = (place, max) => Math.min(COUNTS[place] ?? 0, max);
 
 const receiver = (bot) => ({ rooms: [bot.room], member: bot.member });
 
 /**
  * Without the first answer nobody knows how many there can be, and each place of the slider would mean none.
  * @param {import('./send.js').Send} send  the form of this page: what it sent last, and whom it can address
+ * @param {() => string} tooMuch  why a number that there can be is refused
  */
-export async function bots(send) {
+export async function bots(send, tooMuch) {
   const first = await api.bots();
   const root = document.querySelector('.bots');
   const part = (name) => root.querySelector(`[data-x="bots-${name}"]`);
@@ -30,14 +28,20 @@ export async function bots(send) {
   let last = null;
   let held = -Infinity;
   let seen = [];
+  let refused = '';
 
   const want = async (count) => {
     held = performance.now();
     part('count').textContent = number(count);
-    await api.wantBots(count).then(show, () => {});
+    refused = '';
+    await api.wantBots(count).then(show, (error) => {
+      // The next look shows what was granted.
+      held = -Infinity;
+      if (error.status === 400) refused = tooMuch();
+    });
   };
   slider.addEventListener('change', () => want(countAt(Number(slider.value), max)));
-  slider.addEventListener('input', () => { part('count').textContent = number(countAt(Number(slider.value), max)); });
+  slider.addEventListener('input', () => { held = performance.now(); part('count').textContent = number(countAt(Number(slider.value), max)); });
   again.addEventListener('click', () => want(wanted));
 
   const tile = (i) => {
@@ -83,13 +87,14 @@ export async function bots(send) {
     ({ max, wanted } = state);
     last = state.report;
     if (performance.now() - held > 1500) {
-      const place = COUNTS.findIndex((count) => count >= wanted);
-      slider.value = String(place < 0 ? COUNTS.length - 1 : place);
+      slider.max = String(placeOf(max));
+      slider.value = String(placeOf(wanted));
       part('count').textContent = number(wanted);
     }
     root.dataset.running = String(state.running);
     again.hidden = !state.died;
-    if (state.died) said.textContent = t('bots.died', { why: state.died });
+    if (refused) said.textContent = refused;
+    else if (state.died) said.textContent = t('bots.died', { why: state.died });
     else if (!last) said.textContent = t(wanted > 0 ? 'bots.coming' : 'bots.none');
     else {
       const [poll, sse, ws] = last.live;

@@ -24,16 +24,18 @@ export class Controls {
   #sliders;
   #held = -Infinity;
   #last = null;
+  #flowMax;
   #button = document.querySelector('[data-act="source"]');
 
   /** @param {any} state  of `/demo/state` */
   constructor(state) {
-    const { rate_max: rateMax, payload_max: payloadMax } = state.limits;
+    const { rate_max: rateMax, payload_max: payloadMax, flow_max: flowMax } = state.limits;
+    this.#flowMax = flowMax;
     this.#sliders = [
       this.#slider('rate', scale(1, rateMax), rounded, (rate) => t('controls.rate.value', { rate: number(rate, rate % 1 ? 1 : 0) })),
       this.#slider('payload', scale(64, payloadMax), (value) => Math.round(value / 16) * 16, bytesText),
     ];
-    this.#button.addEventListener('click', () => this.#change({ paused: !this.#source.paused }));
+    this.#button.addEventListener('click', () => this.#byHand({ paused: !this.#source.paused }));
     this.show(state);
   }
 
@@ -47,10 +49,12 @@ export class Controls {
     };
     let timer;
     input.addEventListener('input', () => {
-      tell(value());
+      // As the hand left it, whatever moves the slider before that is asked for.
+      const wanted = value();
+      tell(wanted);
       this.#held = performance.now();
       clearTimeout(timer);
-      timer = setTimeout(() => this.#change({ [name]: value() }), SETTLE_MS);
+      timer = setTimeout(() => this.#byHand({ [name]: wanted }), SETTLE_MS);
     });
     return (source) => {
       input.value = String(range.position(source[name]));
@@ -61,20 +65,47 @@ export class Controls {
   /** What the source is asked to do. */
   get source() { return this.#source; }
 
-  /** Moves the sliders by program. @param {Record<string, number | boolean>} change */
-  async set(change) {
-    await this.#change(change);
-    for (const slider of this.#sliders) slider(this.#source);
+  /** Why a change is refused whose parts are each within their bounds. */
+  get tooMuch() { return t('controls.too_much', { most: bytesText(this.#flowMax) }); }
+
+  /**
+   * Moves the sliders by program; throws where the server refuses.
+   * @param {Record<string, number | boolean>} change
+   * @param {string} [scene]  the scenario that asks for it
+   */
+  async set(change, scene) {
+    await this.#ask(change, scene);
+    this.#showAll();
   }
 
-  async #change(change) {
+  /** What the server says next is shown: somebody else has set it. */
+  release() {
+    this.#held = -Infinity;
+  }
+
+  /** @param {Record<string, number | boolean>} change @param {string} [scene] */
+  async #ask(change, scene) {
     this.#held = performance.now();
+    this.#source = { ...this.#source, ...await api.source(change, scene) };
+  }
+
+  async #byHand(change) {
+    let said = '';
     try {
-      const source = await api.source(change);
-      this.#source = { ...this.#source, ...source };
-    } catch {
-      this.#held = -Infinity;
+      await this.#ask(change);
+      // The hand may have gone on: its slider is left to it.
+      this.#showSource();
+    } catch (error) {
+      this.release();
+      if (error.status === 400) said = this.tooMuch;
+      this.#showAll();
     }
+    part('controls-said').textContent = said;
+  }
+
+  // The sliders show what was granted.
+  #showAll() {
+    for (const slider of this.#sliders) slider(this.#source);
     this.#showSource();
   }
 
@@ -96,6 +127,8 @@ export class Controls {
     const { cpu_percent: cpu, rss_bytes: rss, uptime_ms: up, subscribers, deliveries } = state.server;
     part('cpu').textContent = `${number(cpu, 1)} %`;
     part('rss').textContent = bytesText(rss);
+    const all = Object.values(subscribers).reduce((sum, count) => sum + count, 0);
+    part('rss-each').textContent = all > 0 ? bytesText(rss / all) : '–';
     part('up').textContent = durationText(up);
     for (const [way, count] of Object.entries(subscribers)) {
       const node = part(`subs-${way}`);

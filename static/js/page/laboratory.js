@@ -3,6 +3,12 @@
 
 import { t } from './words.js';
 
+/** What a hand does to the lanes or to what everybody sees, which a scenario's sentence would not tell of. */
+const HAND = [
+  ['click', '[data-act="cut-all"], [data-act="restart"], [data-act="kill"], [data-act="pause"], [data-act="cut"], [data-act="source"], [data-act="bots-again"]'],
+  ['input', '#rate, #payload, #bots, #poll-wait, [data-net], [data-act="transport"]'],
+];
+
 /**
  * @param {object} parts
  * @param {import('./lane.js').Lane[]} parts.lanes
@@ -10,31 +16,38 @@ import { t } from './words.js';
  * @param {string} parts.visitor
  * @param {() => Promise<void>} parts.restart
  * @param {import('./send.js').Send} parts.send
+ * @param {() => void} parts.anew  begins new figures
  */
-export function laboratory({ lanes, controls, visitor, restart, send }) {
+export function laboratory({ lanes, controls, visitor, restart, send, anew }) {
   let book = null;
   const bookLabel = (way) => `book-${visitor}-${way}`;
   const labels = lanes.map((lane) => ({ label: lane.label, way: lane.way, more: () => (book ? bookLabel(lane.way) : null) }));
   const network = once(async () => new (await import('./network.js')).NetworkControls(labels, (seconds) => { for (const lane of lanes) lane.connection.setWait(seconds); }));
-  const scenes = once(async () => (await import('./scenes.js')).scenes({
-    lanes, controls, network: await network(), restart, lostByTextbook: () => book?.lost ?? NaN,
+  let staged = null;
+  const scenes = once(async () => (staged = (await import('./scenes.js')).scenes({
+    lanes, controls, network: await network(), restart, visitor, anew, lostByTextbook: () => book?.lost ?? NaN,
     bookLabels: () => (book ? lanes.map((lane) => bookLabel(lane.way)) : []),
-  }));
+  })));
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-scene]'))) {
     button.addEventListener('click', async () => {
       try {
-        await (await scenes())(button.dataset.scene);
+        await (await scenes()).play(button.dataset.scene);
       } catch (fault) {
         const result = document.querySelector('[data-x="scene-result"]');
         result.textContent = t('scene.failed', { name: t(`scene.${button.dataset.scene}`), why: fault.message });
       }
     });
   }
+  const loss = once(async () => (await import('./loss.js')).loss(lanes.map((lane) => lane.way), visitor));
+  // What did not load is loaded by the next press.
+  const lose = () => loss().then((run) => run(), () => {});
+  for (const button of document.querySelectorAll('[data-act="lose"]')) button.addEventListener('click', lose);
   opened('.network', network);
   opened('.advice', once(async () => (await import('./advice.js')).adviser()));
-  opened('.bots', once(async () => (await import('./bots.js')).bots(send)));
+  opened('.bots', once(async () => (await import('./bots.js')).bots(send, () => controls.tooMuch)));
   const toggle = document.querySelector('[data-act="textbook"]');
-  toggle.addEventListener('click', async () => {
+  let isTurning = false;
+  const turn = async () => {
     const root = /** @type {HTMLElement} */ (document.querySelector('.textbook'));
     if (book) {
       book.stop();
@@ -47,8 +60,24 @@ export function laboratory({ lanes, controls, visitor, restart, send }) {
     root.dataset.on = String(Boolean(book));
     toggle.setAttribute('aria-pressed', String(Boolean(book)));
     toggle.textContent = t(book ? 'book.off' : 'book.on');
+  };
+  toggle.addEventListener('click', async () => {
+    if (isTurning) return;
+    isTurning = true;
+    await turn().catch(() => {});
+    isTurning = false;
   });
+  const disturb = () => staged?.disturb();
+  for (const [kind, selector] of HAND) {
+    document.addEventListener(kind, ({ target }) => {
+      const control = /** @type {Element} */ (target).closest(selector);
+      if (control && control.getAttribute('aria-disabled') !== 'true') disturb();
+    }, { capture: true });
+  }
   return {
+    lose,
+    /** What a hand does by a key ends a scenario as well. */
+    disturb,
     /** Cut, kill and the like go for the textbook's connections too. */
     get bookLabels() { return book ? lanes.map((lane) => bookLabel(lane.way)) : []; },
   };
@@ -60,14 +89,16 @@ function once(make) {
   return () => (made ??= make().catch((fault) => { made = null; throw fault; }));
 }
 
-/** A part that is folded away begins when it is first unfolded. */
+/**
+ * A part that is folded away begins when it is first unfolded. The page comes with its controls disabled: nobody moves a
+ * slider to which nothing listens yet. What fails to load folds itself, and is loaded when it is unfolded again.
+ */
 function opened(selector, begin) {
   const part = /** @type {HTMLDetailsElement} */ (document.querySelector(selector));
-  const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (part.querySelectorAll('input, select'));
-  const dead = (is) => { for (const input of inputs) input.disabled = is; };
-  // Nobody moves a slider to which nothing listens yet. What fails to load is loaded when the part is unfolded again.
-  dead(true);
-  const tried = () => { if (part.open) begin().then(() => dead(false), () => { part.open = false; }); };
+  const enable = () => {
+    for (const control of /** @type {NodeListOf<HTMLInputElement>} */ (part.querySelectorAll(':disabled'))) control.disabled = false;
+  };
+  const tried = () => { if (part.open) begin().then(enable, () => { part.open = false; }); };
   tried();
   part.addEventListener('toggle', tried);
 }

@@ -1,7 +1,7 @@
 // One lane: a connection of its own, what it measured, and the card that shows it.
 
 import { connect, parseCursor } from '../tricast.js';
-import { api } from './api.js';
+import { api, NOTHING_SINCE } from './api.js';
 import { snippets } from './code.js';
 import { ByteCost, Latencies, Minute, utf8Length } from './figures.js';
 import { dress } from './dress.js';
@@ -10,7 +10,6 @@ import { Integrity } from './integrity.js';
 import { Log } from './log.js';
 import { Outage } from './outage.js';
 import { drawSpark } from './spark.js';
-import { WireView } from './wireview.js';
 import { tellingText } from './tellings.js';
 import { bytesText, millis, number, seconds, t } from './words.js';
 
@@ -38,9 +37,12 @@ export class Lane {
   #latencies = new Latencies();
   #minute = new Minute();
   #cost = new ByteCost();
+  /** What was published before has no part in the figures. */
+  #since = 0;
   #integrity = new Integrity();
   #outage = new Outage();
-  #wire;
+  /** What shows the bytes, once somebody has looked. @type {import('./wireview.js').WireView | null} */
+  #wire = null;
   #totals = null;
   #offset = 0;
   /** The life of the feed that the lane catches up with. */
@@ -70,7 +72,6 @@ export class Lane {
     this.#rooms = rooms;
     this.#root = document.getElementById(`lane-${way}`);
     this.#mini = document.querySelector(`[data-mini="${way}"]`);
-    this.#wire = new WireView(way, this.#root.querySelector('.panel-wire'));
     this.#log = new Log({
       list: this.part('log'),
       more: this.part('more'),
@@ -114,12 +115,24 @@ export class Lane {
     this.name = t(`lane.${transport}.short`);
     // What was measured belongs to the other one.
     this.#latencies = new Latencies();
-    this.#cost = new ByteCost();
-    this.#wire.change(transport);
-    for (const name of ['bytes', 'payload', 'overhead']) this.part(name).textContent = '–';
+    this.#forgetCost();
+    this.#wire?.change(transport);
     dress(this.way, transport);
     this.#code();
     this.connection.switchTransport(transport);
+  }
+
+  /** Begins new figures: what was measured so far belongs to other conditions. @param {number} now  of the page's clock */
+  anew(now) {
+    this.#since = now;
+    this.#latencies = new Latencies();
+    this.#forgetCost();
+    this.#show();
+  }
+
+  #forgetCost() {
+    this.#cost = new ByteCost();
+    for (const name of ['bytes', 'payload', 'overhead']) this.part(name).textContent = '–';
   }
 
   /** The server will be away, and is back when it answers. @param {number} ms */
@@ -152,13 +165,13 @@ export class Lane {
       name: this.name,
       p50: quantiles?.p50 ?? null,
       each: this.#cost.perEvent()?.each ?? null,
-      events: this.#events,
+      events: quantiles?.count ?? 0,
     };
   }
 
   /** The lane's own clause of the spoken summary. */
   get summary() {
-    return t('summary.lane', { lane: this.name, state: t(`state.${this.state}`), events: this.#events, lost: this.#integrity.lost });
+    return t('summary.lane', { lane: this.name, state: t(`state.${this.state}`), events: this.#events, count: this.#integrity.lost, lost: this.#integrity.lost });
   }
 
   async kill() {
@@ -202,7 +215,7 @@ export class Lane {
     const publishedAt = event.data?.at_us / 1000;
     for (const told of this.#observers) told({ at: meta.at, ms: publishedAt > 0 ? Math.max(0, at - publishedAt) : null, replayed });
     // A hidden page is throttled by the browser: what it measures says nothing about the transport.
-    if (!replayed && publishedAt > 0 && !document.hidden) {
+    if (!replayed && publishedAt > this.#since && !document.hidden) {
       const ms = Math.max(0, at - publishedAt);
       this.#latencies.add(ms, meta.at);
       this.#minute.saw(meta.at, Math.max(ms, 0.01));
@@ -275,7 +288,7 @@ export class Lane {
     const named = told > 0 ? tellings.slice(-told) : [];
     // How much of another numbering is gone nobody can know.
     const isUnsure = named.some((telling) => telling.kind === 'epoch');
-    const values = { lost: `${number(lost)}${isUnsure ? '?' : ''}`, doubled, seconds: seconds(backMs) };
+    const values = { count: lost, lost: `${number(lost)}${isUnsure ? '?' : ''}`, doubled, seconds: seconds(backMs) };
     const words = [kind === 'mended' ? t('stamp.mended.words', values) : t('stamp.back', values)];
     if (missed > 0) words.push(t('stamp.missed', { count: missed }));
     words.push(...named.map(tellingText));
@@ -316,9 +329,10 @@ export class Lane {
   }
 
   async #readWire() {
-    const answer = await api.wire(this.label, this.#wire.since);
+    const since = this.#wire?.since ?? NOTHING_SINCE;
+    const answer = await api.wire(this.label, since);
     this.#totals = answer.totals;
-    this.#wire.show(answer);
+    this.#wire?.show(answer, since);
     const { in_bytes: inBytes, out_bytes: outBytes } = answer.totals;
     this.#cost.sample({ wire: inBytes + outBytes, events: this.#events, payload: this.#payload });
   }
@@ -413,8 +427,7 @@ export class Lane {
         other.tabIndex = chosen ? 0 : -1;
         document.getElementById(other.getAttribute('aria-controls')).hidden = !chosen;
       }
-      this.#wire.open = tab.dataset.tab === 'wire';
-      if (this.#wire.open) this.#readWire().catch(() => {});
+      this.#look(tab.dataset.tab === 'wire').catch(() => {});
     };
     tabs.forEach((tab, i) => {
       tab.addEventListener('click', () => choose(tab));
@@ -427,6 +440,17 @@ export class Lane {
         choose(next);
       });
     });
+  }
+
+  // What shows the bytes is loaded when somebody wants to see them.
+  async #look(open) {
+    if (open && !this.#wire) {
+      const { WireView } = await import('./wireview.js');
+      this.#wire ??= new WireView(this.transport, this.#root.querySelector('.panel-wire'));
+    }
+    if (!this.#wire) return;
+    this.#wire.open = !this.#root.querySelector('.panel-wire').hidden;
+    if (this.#wire.open) await this.#readWire();
   }
 
   #code() {

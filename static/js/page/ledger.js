@@ -65,6 +65,11 @@ export class Ledger {
     this.#offsets.fill(-1);
   }
 
+  /** The races so far were run under other conditions. */
+  anew() {
+    this.#wins = [];
+  }
+
   /** The share of the last hundred races that each lane won, 0 to 1. @returns {number[] | null} */
   shares() {
     if (this.#wins.length === 0) return null;

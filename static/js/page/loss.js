@@ -67,7 +67,7 @@ class Row {
   finish(last) {
     this.feed.close();
     const { received, told, silent, doubled, tellings } = this.account.sum(last);
-    const words = [t('loss.sum', { published: last - this.#start, received, told, silent, doubled }), ...tellings.map(tellingText)];
+    const words = [t('loss.sum', { published: last - this.#start, received, told, count: silent, silent, doubled }), ...tellings.map(tellingText)];
     Object.assign(this.#root.dataset, { kind: silent + doubled > 0 ? 'bad' : 'good', received, told, silent, doubled });
     const first = tellings.find(({ kind }) => kind !== 'epoch');
     if (first) Object.assign(this.#root.dataset, { from: first.from, to: first.to });
@@ -78,7 +78,7 @@ class Row {
 /**
  * @param {string[]} ways
  * @param {string} visitor
- * @returns {() => void} starts it, unless it runs
+ * @returns {() => Promise<void>} starts it, unless it runs
  */
 export function loss(ways, visitor) {
   const buttons = [...document.querySelectorAll('[data-act="lose"]')];
@@ -99,7 +99,6 @@ export function loss(ways, visitor) {
     for (const button of buttons) button.removeAttribute('aria-disabled');
     running = false;
   };
-  for (const button of buttons) button.addEventListener('click', run);
   return run;
 }
 

@@ -6,7 +6,6 @@ import { api, ClockOffset, pageClock } from './api.js';
 import { Controls } from './controls.js';
 import { Lane } from './lane.js';
 import { Ledger } from './ledger.js';
-import { loss } from './loss.js';
 import { PaintClock } from './paint.js';
 import { Race } from './race.js';
 import { restart } from './restart.js';
@@ -91,8 +90,17 @@ async function start() {
   let lab = null;
   const cutAll = networkCut(lanes, () => lab?.bookLabels ?? []);
   const again = restart(lanes);
-  const lose = loss([...WAYS], visitor);
-  lab = laboratory({ lanes, controls, visitor, restart: again, send });
+  lab = laboratory({
+    lanes, controls, visitor, restart: again, send,
+    anew: () => {
+      for (const each of [...lanes, paintClock]) each.anew(clock());
+      ledger.anew();
+    },
+  });
+  const byHand = (act) => () => {
+    lab.disturb();
+    act();
+  };
   const { open } = help();
   sheet();
   acts(lanes);
@@ -100,12 +108,12 @@ async function start() {
     1: () => selected.choose(lanes[0]),
     2: () => selected.choose(lanes[1]),
     3: () => selected.choose(lanes[2]),
-    ' ': () => selected.lane.togglePause(),
-    k: () => tried(selected.lane.kill()),
-    c: () => tried(selected.lane.cut(CUT_MS)),
-    x: cutAll,
-    r: again,
-    l: lose,
+    ' ': byHand(() => selected.lane.togglePause()),
+    k: byHand(() => tried(selected.lane.kill())),
+    c: byHand(() => tried(selected.lane.cut(CUT_MS))),
+    x: byHand(cutAll),
+    r: byHand(again),
+    l: lab.lose,
     b: () => send.burst(),
     '/': () => send.focus(),
     '?': open,
@@ -175,8 +183,8 @@ function networkCut(lanes, others) {
     const back = lanes.filter((lane, i) => lane.stamped.serial > before[i]);
     if (back.length === lanes.length) {
       const stamps = lanes.map((lane) => lane.stamped);
-      const sum = (field) => number(stamps.reduce((all, stamp) => all + (stamp[field] ?? 0), 0));
-      result.textContent = t('stamp.all', { lost: sum('lost'), doubled: sum('doubled'), times: lanes.map((lane, i) => `${lane.name} ${seconds(stamps[i].backMs)} s`).join(' · ') });
+      const sum = (field) => stamps.reduce((all, stamp) => all + (stamp[field] ?? 0), 0);
+      result.textContent = t('stamp.all', { count: sum('lost'), lost: sum('lost'), doubled: sum('doubled'), times: lanes.map((lane, i) => `${lane.name} ${seconds(stamps[i].backMs)} s`).join(' · ') });
       before = null;
     } else if (performance.now() < until + RETURN_MS) {
       setTimeout(settle, 100);

@@ -18,6 +18,8 @@ const words = {
 export class NetworkControls {
   /** @type {Map<string, typeof PLAIN>} */
   #set = new Map();
+  /** Lanes whose sliders were moved by hand since they were last kept. */
+  #touched = new Set();
   #labels;
   #select = /** @type {HTMLSelectElement} */ (document.getElementById('net-lane'));
   #inputs = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('[data-net]')]);
@@ -33,36 +35,44 @@ export class NetworkControls {
     for (const input of this.#inputs) {
       input.addEventListener('input', () => {
         this.#tell(input);
+        // As the hand left them, whatever moves the sliders before that is asked for.
+        const [wanted, way] = [this.#read(), this.#select.value];
+        for (const lane of this.#meant(way)) this.#touched.add(lane.way);
         clearTimeout(timer);
-        timer = setTimeout(() => this.set(this.#read(), this.#select.value).catch(() => this.#show()), SETTLE_MS);
+        timer = setTimeout(() => this.set(wanted, way).catch(() => this.#show()), SETTLE_MS);
       });
     }
     this.#select.addEventListener('change', () => this.#show());
     this.#show();
   }
 
-  /** What is set, by lane. */
-  get state() {
+  /** What is set, by lane, for `restore`. */
+  keep() {
+    this.#touched.clear();
     return new Map(this.#set);
+  }
+
+  #meant(way) {
+    return this.#labels.filter((lane) => way === 'all' || lane.way === way);
   }
 
   /** @param {Partial<typeof PLAIN>} conditions  what is absent does nothing @param {string} [way] */
   async set(conditions, way = 'all') {
     const all = { ...PLAIN, ...conditions };
-    const meant = this.#labels.filter((lane) => way === 'all' || lane.way === way);
+    const meant = this.#meant(way);
     await Promise.all(meant.flatMap((lane) => [lane.label, lane.more()].filter(Boolean).map((label) => api.conditions(label, all))));
     for (const lane of meant) this.#set.set(lane.way, all);
     this.#show();
   }
 
-  /** @param {Map<string, typeof PLAIN>} state */
-  async restore(state) {
-    for (const { way } of this.#labels) await this.set(state.get(way) ?? PLAIN, way);
+  /** What was kept, but for lanes that a hand has set since. @param {Map<string, typeof PLAIN>} kept */
+  async restore(kept) {
+    for (const { way } of this.#labels) if (!this.#touched.has(way)) await this.set(kept.get(way) ?? PLAIN, way);
   }
 
   /** The same for a connection that has come beside a lane. */
   async again() {
-    await this.restore(this.state);
+    for (const { way } of this.#labels) await this.set(this.#set.get(way) ?? PLAIN, way);
   }
 
   // Not the network's: what the page itself asks for.

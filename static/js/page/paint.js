@@ -10,6 +10,8 @@ export class PaintClock {
   #pending = [];
   #channel = new MessageChannel();
   #painting = [];
+  /** What was published before has no part in the figures. */
+  #since = 0;
 
   /** @param {() => number} clock */
   constructor(clock) {
@@ -22,7 +24,14 @@ export class PaintClock {
 
   /** @param {number} publishedAt */
   arrived(publishedAt) {
-    if (!document.hidden && this.#pending.length < PENDING_MAX) this.#pending.push(publishedAt);
+    if (publishedAt > this.#since && !document.hidden && this.#pending.length < PENDING_MAX) this.#pending.push(publishedAt);
+  }
+
+  /** Begins new figures. @param {number} now  of the page's clock */
+  anew(now) {
+    this.#since = now;
+    this.#latencies = new Latencies();
+    this.#pending.length = 0;
   }
 
   /** In the frame that writes the rows, after they are written. */

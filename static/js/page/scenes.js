@@ -1,5 +1,5 @@
 // Scenarios by one click: each sets the stage, runs, and ends in one sentence of what was measured. What was set before is
-// set again afterwards, also where it is stopped.
+// set again afterwards, also where it is stopped: the server keeps it under a lease and does so even when the page is gone.
 
 import { api } from './api.js';
 import { summed } from './silence.js';
@@ -12,6 +12,8 @@ const CROWD = 10_000;
 // The crowd arrives at a thousand a second where the machine can.
 const ARRIVAL_MS = 25_000;
 const TICK_MS = 100;
+// The longest that the server gives, and longer than any scenario takes.
+const LEASE_SECONDS = 60;
 export const SCENES = ['calm', 'burst', 'slow', 'proxy', 'cut', 'restart', 'crowd'];
 
 /** Watches the lanes from now on. */
@@ -39,7 +41,7 @@ const ms = (value) => (value === null ? '–' : `${millis(value)} ms`);
 const sum = (lanes, name) => lanes.reduce((all, lane) => all + lane[name], 0);
 const each = (lanes, text) => lanes.map((lane) => `${lane.name} ${text(lane)}`).join(', ');
 // Where a lane was told that something is gone, its count of what is lost is only what is known of.
-const losses = (lanes) => t(sum(lanes, 'told') > 0 ? 'scene.lost_known' : 'scene.lost', { n: number(sum(lanes, 'lost')) });
+const losses = (lanes) => t(sum(lanes, 'told') > 0 ? 'scene.lost_known' : 'scene.lost', { count: sum(lanes, 'lost') });
 
 /** Long silences in front; without any, nothing is claimed. */
 function silences(lanes) {
@@ -75,15 +77,18 @@ export class Stopped extends Error {}
  * @param {any} stage.controls
  * @param {any} stage.network
  * @param {() => Promise<void>} stage.restart
+ * @param {string} stage.visitor
+ * @param {() => void} stage.anew  what was measured belongs to what was set for the scenario
  * @param {() => number} stage.lostByTextbook  events that the textbook's lanes have lost; NaN while they are off
  * @param {() => string[]} stage.bookLabels
  */
-export function scenes({ lanes, controls, network, restart, lostByTextbook, bookLabels }) {
+export function scenes({ lanes, controls, network, restart, visitor, anew, lostByTextbook, bookLabels }) {
   const root = document.querySelector('.scenes');
   const stopper = root.querySelector('[data-act="scene-stop"]');
   const [look, result, bar] = ['look', 'result', 'bar'].map((name) => root.querySelector(`[data-x="scene-${name}"]`));
   const buttons = /** @type {HTMLButtonElement[]} */ ([...root.querySelectorAll('[data-scene]')]);
   let running = null;
+  let played = 0;
 
   const pause = (length, until = () => false) => new Promise((resolve, reject) => {
     const began = performance.now();
@@ -106,9 +111,9 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
       await stage({ rate: 2, payload: 256 });
       return measured(async () => {
         await pause(2000);
-        await controls.set({ rate: 500 });
+        await controls.set({ rate: 500 }, running.id);
         await pause(4000);
-        await controls.set({ rate: 2 });
+        await controls.set({ rate: 2 }, running.id);
         await pause(5000);
       });
     },
@@ -139,7 +144,7 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
         const before = lanes.map((lane) => lane.stamped.serial);
         const began = performance.now();
         let away = 0;
-        restart().then(() => { away = performance.now() - began; });
+        running.back = restart().then(() => { away = performance.now() - began; });
         await pause(RETURN_MS, () => away > 0 && lanes.every((lane, i) => lane.stamped.serial > before[i]));
         return { away: away || performance.now() - began };
       });
@@ -148,8 +153,7 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
       await stage({ rate: 1, payload: 256 });
       const { max } = await api.bots();
       const wanted = Math.min(CROWD, max);
-      await api.wantBots(wanted);
-      running.bots = true;
+      await api.wantBots(wanted, running.id);
       let live = 0;
       let asking = false;
       await pause(ARRIVAL_MS, () => {
@@ -171,7 +175,7 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
   };
 
   const stage = async (source, conditions = {}) => {
-    await controls.set({ paused: false, ...source });
+    await controls.set({ paused: false, ...source }, running.id);
     await network.set(conditions);
   };
   const measured = async (act) => {
@@ -186,10 +190,17 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
     }
   };
 
+  /** Whether nothing was changed by hand up to here. */
   const restore = async (before) => {
-    await controls.set(before.source);
-    await network.restore(before.network);
-    if (running.bots) await api.wantBots(before.bots);
+    // There is nobody to be asked while the server is away.
+    await running.back;
+    const isOver = await api.sceneEnd(running.id).then(() => false, (error) => error.status === 409);
+    // A new server knows neither the lease nor what was set.
+    const isForgotten = isOver && running.back !== null;
+    if (isForgotten && !running.disturbed) await controls.set(before.source).catch(() => {});
+    controls.release();
+    await network.restore(before.network).catch(() => {});
+    return !isOver || isForgotten;
   };
 
   const show = (name) => {
@@ -203,29 +214,53 @@ export function scenes({ lanes, controls, network, restart, lostByTextbook, book
     if (name) look.textContent = t(`scene.${name}.look`);
   };
 
-  const play = async (name) => {
-    if (running) return;
-    running = { stopped: false, bots: false };
-    show(name);
-    const { rate, payload, paused } = controls.source;
-    const before = { source: { rate, payload, paused }, network: network.state, bots: 0 };
-    try {
-      before.bots = (await api.bots()).wanted;
-      const told = await acts[name]();
-      const textbook = told.textbook > 0 ? ` ${t('scene.textbook', { n: number(told.textbook) })}` : '';
-      result.textContent = t('scene.says', { name: t(`scene.${name}`), text: SENTENCES[name](told) + textbook });
-      result.dataset.scene = name;
-    } catch (error) {
-      result.textContent = error instanceof Stopped ? t('scene.stopped', { name: t(`scene.${name}`) }) : t('scene.failed', { name: t(`scene.${name}`), why: error.message });
-      result.dataset.scene = 'none';
-    }
-    await restore(before).catch(() => {});
+  const say = (words, scene = 'none') => {
+    result.textContent = words;
+    result.dataset.scene = scene;
     running = null;
     show(null);
   };
 
+  const play = async (name) => {
+    if (running) return;
+    played += 1;
+    running = { id: `${visitor}-${played}`, stopped: false, disturbed: false, back: null };
+    show(name);
+    const title = t(`scene.${name}`);
+    const { rate, payload, paused } = controls.source;
+    const before = { source: { rate, payload, paused }, network: network.keep() };
+    try {
+      await api.scene(running.id, name, LEASE_SECONDS);
+    } catch (error) {
+      say(t('scene.failed', { name: title, why: error.status === 409 ? t('scene.busy') : error.message }));
+      return;
+    }
+    let [words, fault] = ['', null];
+    try {
+      const told = await acts[name]();
+      const textbook = told.textbook > 0 ? ` ${t('scene.textbook', { n: number(told.textbook) })}` : '';
+      words = t('scene.says', { name: title, text: SENTENCES[name](told) + textbook });
+    } catch (error) {
+      fault = error;
+    }
+    const { disturbed } = running;
+    const isOurs = await restore(before);
+    anew();
+    if (disturbed || !isOurs) say(t('scene.disturbed', { name: title }));
+    else if (fault instanceof Stopped) say(t('scene.stopped', { name: title }));
+    else if (fault) say(t('scene.failed', { name: title, why: fault.message }));
+    else say(words, name);
+  };
+
+  addEventListener('pagehide', () => { if (running) api.sceneEnd(running.id).catch(() => {}); });
   stopper.addEventListener('click', () => { if (running) running.stopped = true; });
-  return play;
+  return {
+    play,
+    /** Something was done by hand that the sentence would not tell of: the scenario ends without one. */
+    disturb() {
+      if (running) Object.assign(running, { stopped: true, disturbed: true });
+    },
+  };
 }
 
 const sumOf = (counts) => counts.reduce((all, count) => all + count, 0);

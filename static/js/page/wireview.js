@@ -1,11 +1,10 @@
 // The Wire tab: the true bytes of a lane, as the tap in front of the server saw them.
 
+import { NOTHING_SINCE } from './api.js';
 import { Dissector, fromBase64 } from './wire.js';
 import { bytesText, t, timeText } from './words.js';
 
 const PIECES_MAX = 40;
-// Past every piece there is: asks for the totals alone.
-const NOTHING_SINCE = Number.MAX_SAFE_INTEGER;
 
 export class WireView {
   #way;
@@ -24,8 +23,10 @@ export class WireView {
     this.#empty = panel.querySelector('[data-x="wire-empty"]');
     this.#dissect = { in: new Dissector(way), out: new Dissector(way) };
     for (const name of ['hex', 'dim']) {
-      panel.querySelector(`[data-x="wire-${name}"]`).addEventListener('change', (event) => {
-        panel.toggleAttribute(`data-${name}`, event.target.checked);
+      const box = /** @type {HTMLInputElement} */ (panel.querySelector(`[data-x="wire-${name}"]`));
+      box.disabled = false;
+      box.addEventListener('change', () => {
+        panel.toggleAttribute(`data-${name}`, box.checked);
         if (name === 'hex') this.#retell();
       });
     }
@@ -42,9 +43,12 @@ export class WireView {
     return this.open ? this.#next : NOTHING_SINCE;
   }
 
-  /** @param {any} answer  of `/demo/lanes/{label}/wire` */
-  show(answer) {
-    if (!this.open) return;
+  /**
+   * @param {any} answer  of `/demo/lanes/{label}/wire`
+   * @param {number} since  what was asked for; an answer that was overtaken by another is passed over
+   */
+  show(answer, since) {
+    if (!this.open || since !== this.#next) return;
     this.#next = answer.next;
     if (answer.skipped > 0) for (const side of Object.values(this.#dissect)) side.skipped();
     for (const piece of answer.pieces) this.#list.prepend(this.#row(piece));

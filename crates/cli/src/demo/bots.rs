@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tricast_server::demo::{Bots, BotsState};
 
 /// More bots than this are for the laboratory.
-const BOTS_MAX: usize = 10_000;
+const BOTS_MAX: usize = 20_000;
 
 /// Connections that stay for people while the bots are there.
 const CONNECTIONS_BESIDE: usize = 200;

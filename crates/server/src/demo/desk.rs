@@ -1,4 +1,4 @@
-//! What the demo's routes and its source share: the wishes, the counts, the network, and the server's state.
+//! What the demo's routes and its source share: the stage, the counts, the network, and the server's state.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tricast_hub::{Shared, Way};
-use tricast_wire::{Fault, text};
+use tricast_wire::text;
 
 use super::pace::RATE_MAX;
 use super::process::{CpuMeter, rss_bytes};
 use super::source::{PAYLOAD_BYTES_MAX, ROOMS};
+use super::stage::Stage;
 use super::textbook::CHANNEL_EVENTS;
-use super::wishes::Wishes;
+use super::wishes::{FLOW_BYTES_MAX, Wishes};
 use super::{Adviser, Bots, DemoParts, Network, Power};
+use crate::problem::Refusal;
 
 /// The demo's desk: one for the process.
 pub(crate) struct Desk {
@@ -28,7 +30,8 @@ pub(crate) struct Desk {
     pub(super) seed: u64,
     pub(super) counts: Counts,
     pub(super) shared: Arc<Shared>,
-    wishes: watch::Sender<Wishes>,
+    /// What the controls set.
+    pub(super) stage: Stage,
     started: Instant,
     cpu: Mutex<CpuMeter>,
 }
@@ -83,6 +86,8 @@ struct Subscribers {
 struct LimitsState {
     rate_max: f64,
     payload_max: usize,
+    /// Bytes a second: the most that rate, payload and bots may come to together.
+    flow_max: f64,
 }
 
 impl Desk {
@@ -97,30 +102,17 @@ impl Desk {
             textbook: broadcast::Sender::new(CHANNEL_EVENTS),
             seed: parts.seed,
             counts: Counts::default(),
-            wishes: watch::Sender::new(Wishes::bounded(parts.rate, parts.payload)),
+            stage: Stage::new(Wishes::bounded(parts.rate, parts.payload), Arc::clone(&parts.bots)),
             shared,
             started: now,
             cpu: Mutex::new(CpuMeter::start(now)),
         }
     }
 
-    /// What the source is asked to do, now and whenever that changes.
-    pub(super) fn wishes(&self) -> watch::Receiver<Wishes> {
-        self.wishes.subscribe()
-    }
-
-    /// Changes what is asked of the source; see [`Wishes::changed`].
-    pub(super) fn change(&self, body: &[u8]) -> Result<SourceState, Fault> {
-        let mut outcome = Ok(());
-        // Under the lock of the watch, so that two changes at once both hold.
-        self.wishes.send_if_modified(|wishes| match wishes.changed(body) {
-            Ok(changed) => std::mem::replace(wishes, changed) != changed,
-            Err(fault) => {
-                outcome = Err(fault);
-                false
-            }
-        });
-        outcome.map(|()| self.source_state())
+    /// Changes what is asked of the source; see [`Stage::change`].
+    pub(super) fn change(&self, body: &[u8], scene: Option<&str>) -> Result<SourceState, Refusal> {
+        self.stage.change(body, scene)?;
+        Ok(self.source_state())
     }
 
     /// Everything that the page shows about the server.
@@ -129,12 +121,16 @@ impl Desk {
             source: self.source_state(),
             server: self.server_state(),
             now: text::time(self.shared.now()),
-            limits: LimitsState { rate_max: RATE_MAX, payload_max: PAYLOAD_BYTES_MAX },
+            limits: LimitsState {
+                rate_max: RATE_MAX,
+                payload_max: PAYLOAD_BYTES_MAX,
+                flow_max: FLOW_BYTES_MAX,
+            },
         }
     }
 
     fn source_state(&self) -> SourceState {
-        let wishes = *self.wishes.borrow();
+        let wishes = *self.stage.wishes().borrow();
         SourceState {
             rate: wishes.rate,
             payload: wishes.payload_bytes,

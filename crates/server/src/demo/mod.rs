@@ -4,13 +4,14 @@
 //! it is there and nothing is generated. The source publishes to the `default` namespace like any other publisher;
 //! the transports do not know of it.
 //!
-//! Start reading at `routes`, then `task`, then `source`.
+//! Start reading at `routes`, then `stage`, then `task`, then `source`.
 //!
 //! Invariants:
 //! 1. Every lane reads the same log: an event is made once, whatever the number of transports.
 //! 2. The source keeps to its deadlines or counts what it missed; it never floods to catch up.
 //! 3. The network is reached through [`Network`] alone, and the server's own life through [`Power`]; what stands behind them
 //!    is the caller's affair.
+//! 4. What a scenario sets is set back when it ends, also where its page does not see to it.
 
 mod adviser;
 mod bots;
@@ -20,7 +21,9 @@ mod pace;
 mod power;
 mod process;
 mod routes;
+mod scene;
 mod source;
+mod stage;
 mod task;
 mod textbook;
 mod view;

@@ -41,6 +41,8 @@ pub(crate) fn configure(routes: &mut ServiceConfig, desk: Arc<Desk>) {
         .service(at("/advice", "POST", web::post().to(advice)))
         .service(at("/state", "GET", web::get().to(state)))
         .service(at("/source", "PATCH", web::patch().to(change_source)))
+        .service(at("/scene", "POST", web::post().to(begin_scene)))
+        .service(at("/scene/{id}", "DELETE", web::delete().to(end_scene)))
         .service(at("/restart", "POST", web::post().to(restart)))
         .service(at("/lanes/{label}/cut", "POST", web::post().to(cut)))
         .service(at("/lanes/{label}/kill", "POST", web::post().to(kill)))
@@ -70,9 +72,31 @@ async fn change_source(
     body: Payload,
     ctx: Ctx,
 ) -> Result<HttpResponse, Refusal> {
+    let query = allow(&request, &ctx, &["scene"])?;
+    let body = read_body(&request, body, BODY_BYTES_MAX).await?;
+    Ok(json(&desk.change(&body, query.text("scene"))?))
+}
+
+async fn begin_scene(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    body: Payload,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
     allow(&request, &ctx, &[])?;
     let body = read_body(&request, body, BODY_BYTES_MAX).await?;
-    Ok(json(&desk.change(&body)?))
+    Ok(json(&desk.stage.begin(&body)?))
+}
+
+async fn end_scene(
+    desk: Data<Desk>,
+    id: Path<String>,
+    request: HttpRequest,
+    ctx: Ctx,
+) -> Result<HttpResponse, Refusal> {
+    allow(&request, &ctx, &[])?;
+    desk.stage.end(&id)?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn restart(
@@ -148,11 +172,11 @@ async fn want_bots(
     body: Payload,
     ctx: Ctx,
 ) -> Result<HttpResponse, Refusal> {
-    allow(&request, &ctx, &[])?;
+    let query = allow(&request, &ctx, &["scene"])?;
     let max = desk.bots.state().max;
     let body = read_body(&request, body, BODY_BYTES_MAX).await?;
     let count = number(&body, "count", 0, max as u64)?;
-    desk.bots.want(usize::try_from(count).unwrap_or(max));
+    desk.stage.want_bots(usize::try_from(count).unwrap_or(max), query.text("scene"))?;
     Ok(json(&desk.bots.state()))
 }
 

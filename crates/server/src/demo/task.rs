@@ -55,18 +55,20 @@ fn wall_us() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Publishes what the desk asks for until `stop` resolves. `wall_us` goes into the events, while the deadlines are
-/// kept on the monotonic clock.
+/// Publishes what the desk asks for, and ends scenarios that run out, until `stop` resolves. `wall_us` goes into the
+/// events, while the deadlines are kept on the monotonic clock.
 async fn run(
     desk: Arc<Desk>,
     publisher: impl Publisher,
     wall_us: impl Fn() -> u64,
     stop: impl Future<Output = ()>,
 ) {
-    let mut runner = Runner { source: Source::with_seed(desk.seed), desk, publisher, wall_us };
+    let source = Source::with_seed(desk.seed);
+    let mut runner = Runner { source, desk: Arc::clone(&desk), publisher, wall_us };
     tokio::select! {
         () = stop => {}
         () = runner.publish_for_ever() => {}
+        () = desk.stage.end_what_runs_out() => {}
     }
 }
 
@@ -80,7 +82,7 @@ struct Runner<P, W> {
 
 impl<P: Publisher, W: Fn() -> u64> Runner<P, W> {
     async fn publish_for_ever(&mut self) {
-        let (start, mut wishes) = (Instant::now(), self.desk.wishes());
+        let (start, mut wishes) = (Instant::now(), self.desk.stage.wishes());
         let mut asked = *wishes.borrow_and_update();
         let mut pace = Pace::start(asked.effective_rate(), Duration::ZERO);
         loop {
@@ -250,19 +252,44 @@ mod tests {
         let script = async || {
             pass(5_000).await;
             assert_eq!(counts(&desk), (0, 0), "a rate of 0 is silence");
-            desk.change(br#"{"rate":10}"#).unwrap();
+            desk.change(br#"{"rate":10}"#, None).unwrap();
             pass(1_001).await;
             assert_eq!(counts(&desk), (10, 0));
-            desk.change(br#"{"paused":true}"#).unwrap();
+            desk.change(br#"{"paused":true}"#, None).unwrap();
             pass(60_000).await;
             assert_eq!(counts(&desk), (10, 0), "a pause is silence and owes nothing");
-            desk.change(br#"{"paused":false,"rate":5000,"payload":128}"#).unwrap();
+            desk.change(br#"{"paused":false,"rate":5000,"payload":128}"#, None).unwrap();
             pass(1_001).await;
         };
         let events = played(&desk, Notebook::default(), script).await;
         assert_eq!(counts(&desk), (events.len() as u64, 0));
         assert!((5_000..=5_020).contains(&events.len()), "{}", events.len());
         assert_eq!(events.last().unwrap().data.len(), 128);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scenario_that_is_not_heard_of_leaves_nothing_behind() {
+        let desk = desk(10.0, 64);
+        let rate = || desk.stage.wishes().borrow().rate;
+        let lease = |id: &str, seconds: u64| {
+            desk.stage.begin(format!(r#"{{"id":"{id}","name":"calm","seconds":{seconds}}}"#).as_bytes())
+        };
+        let script = async || {
+            lease("a", 20).unwrap();
+            desk.change(br#"{"rate":500}"#, Some("a")).unwrap();
+            pass(19_000).await;
+            assert_eq!(rate(), 500.0);
+            pass(2_000).await;
+            assert_eq!(rate(), 10.0);
+            assert!(desk.change(br#"{"rate":500}"#, Some("a")).is_err(), "it is over");
+            lease("b", 5).unwrap();
+            desk.stage.end("b").unwrap();
+            lease("c", 60).unwrap();
+            desk.change(br#"{"rate":20}"#, Some("c")).unwrap();
+            pass(30_000).await;
+            assert_eq!(rate(), 20.0, "the end of an old lease is nothing to the next");
+        };
+        played(&desk, Notebook::default(), script).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -273,7 +300,7 @@ mod tests {
             // A stall that the source cannot see coming: 90 ms are caught up, all of them.
             tokio::time::advance(Duration::from_millis(90)).await;
             pass(10).await;
-            desk.change(br#"{"payload":65536}"#).unwrap();
+            desk.change(br#"{"payload":65536}"#, None).unwrap();
             tokio::time::advance(Duration::from_millis(90)).await;
             pass(10).await;
         };

@@ -20,6 +20,7 @@ use crate::settings::{Settings, SettingsSource};
 #[derive(Default)]
 pub(super) struct NotingNetwork {
     told: Mutex<Vec<String>>,
+    bots: Mutex<usize>,
 }
 
 impl Network for NotingNetwork {
@@ -72,11 +73,12 @@ impl Adviser for NotingNetwork {
 
 impl Bots for NotingNetwork {
     fn want(&self, count: usize) {
+        *self.bots.lock().unwrap() = count;
         self.told.lock().unwrap().push(format!("bots {count}"));
     }
 
     fn state(&self) -> BotsState {
-        BotsState { max: 50, ..BotsState::default() }
+        BotsState { wanted: *self.bots.lock().unwrap(), max: 50, ..BotsState::default() }
     }
 }
 
@@ -101,27 +103,52 @@ fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>
     (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
 }
 
-/// One request to a demo of 2 events a second: the status, the body (`null` for none), and what the network was told.
-async fn asked(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) {
-    let network = Arc::new(NotingNetwork::default());
-    let (desk, shared) = desk_on(Arc::clone(&network), 2.0, 256);
-    let settings = Arc::new(Settings::load(&SettingsSource::default()).unwrap());
-    let ctx = Ctx { hub: Hub::start(&shared), settings };
-    let app = init_service(App::new().app_data(ctx).configure(|routes| configure(routes, desk))).await;
-    let method = Method::from_bytes(method.as_bytes()).unwrap();
-    let mut request = TestRequest::with_uri(path).method(method).set_payload(body.to_owned());
-    if path.contains("evil") {
-        request =
-            request.insert_header(("host", "localhost:8080")).insert_header(("origin", "http://evil.test"));
+/// A demo of 2 events a second that is asked more than once.
+struct Asked {
+    network: Arc<NotingNetwork>,
+    desk: Arc<Desk>,
+    ctx: Ctx,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let network = Arc::new(NotingNetwork::default());
+        let (desk, shared) = desk_on(Arc::clone(&network), 2.0, 256);
+        let settings = Arc::new(Settings::load(&SettingsSource::default()).unwrap());
+        Self { network, desk, ctx: Ctx { hub: Hub::start(&shared), settings } }
     }
-    let response = call_service(&app, request.to_request()).await;
-    let status = response.status().as_u16();
-    let is_problem =
-        response.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json");
-    assert_eq!(is_problem, status >= 400, "{path}");
-    let body = read_body(response).await;
-    let told = network.told.lock().unwrap().clone();
-    (status, serde_json::from_slice(&body).unwrap_or_default(), told)
+
+    /// One request: the status, the body (`null` for none), and what the network has been told so far.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) {
+        let desk = Arc::clone(&self.desk);
+        let app = App::new().app_data(self.ctx.clone()).configure(move |routes| configure(routes, desk));
+        let app = init_service(app).await;
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = TestRequest::with_uri(path).method(method).set_payload(body.to_owned());
+        if path.contains("evil") {
+            request = request
+                .insert_header(("host", "localhost:8080"))
+                .insert_header(("origin", "http://evil.test"));
+        }
+        let response = call_service(&app, request.to_request()).await;
+        let status = response.status().as_u16();
+        let is_problem =
+            response.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json");
+        assert_eq!(is_problem, status >= 400, "{path}");
+        let body = read_body(response).await;
+        let told = self.network.told.lock().unwrap().clone();
+        (status, serde_json::from_slice(&body).unwrap_or_default(), told)
+    }
+
+    /// Rate and bots as they are now.
+    fn set(&self) -> (f64, usize) {
+        (self.desk.stage.wishes().borrow().rate, self.network.state().wanted)
+    }
+}
+
+/// One request to a demo of its own.
+async fn asked(method: &str, path: &str, body: &str) -> (u16, Value, Vec<String>) {
+    Asked::new().ask(method, path, body).await
 }
 
 /// A refusal: its status, its reason, and the start of its detail, which names the field. The network is left alone.
@@ -159,7 +186,7 @@ async fn state_has_all_that_the_page_shows() {
             "subscribers": {"poll": 0, "sse": 0, "ws": 0},
         },
         "now": "",
-        "limits": {"rate_max": 5000.0, "payload_max": 65536},
+        "limits": {"rate_max": 5000.0, "payload_max": 65536, "flow_max": 335_544_320.0},
     });
     assert_eq!(state, expected);
 }
@@ -264,4 +291,92 @@ async fn bots_are_wanted_within_their_bound() {
     assert_eq!((status, answer["max"].as_u64(), told), (200, Some(50), vec!["bots 50".to_owned()]));
     refused("PUT", "/demo/bots", r#"{"count":51}"#, (400, "bad_request", "count")).await;
     assert_eq!(asked("GET", "/demo/bots", "").await.0, 200);
+}
+
+#[actix_web::test]
+async fn too_many_bots_for_what_is_published_are_refused_and_the_other_way_round() {
+    let demo = Asked::new();
+    let most = r#"{"rate":5000,"payload":65536}"#;
+    assert_eq!(demo.ask("PATCH", "/demo/source", most).await.0, 200);
+    let (status, problem, told) = demo.ask("PUT", "/demo/bots", r#"{"count":2}"#).await;
+    assert_eq!((status, told), (400, vec![]));
+    assert!(problem["detail"].as_str().unwrap().starts_with("count: rate × payload × bots"), "{problem}");
+    assert_eq!(demo.ask("PATCH", "/demo/source", r#"{"rate":100}"#).await.0, 200);
+    assert_eq!(demo.ask("PUT", "/demo/bots", r#"{"count":50}"#).await.0, 200);
+    let (status, problem, _) = demo.ask("PATCH", "/demo/source", r#"{"rate":200}"#).await;
+    assert_eq!(status, 400);
+    assert!(problem["detail"].as_str().unwrap().starts_with("rate: rate × payload × bots"), "{problem}");
+    assert_eq!(demo.set(), (100.0, 50), "what was granted stays");
+}
+
+const CROWD: &str = r#"{"id":"a1","name":"crowd","seconds":60}"#;
+
+#[actix_web::test]
+async fn what_a_scenario_sets_is_set_back_when_it_ends() {
+    let demo = Asked::new();
+    demo.ask("PUT", "/demo/bots", r#"{"count":5}"#).await;
+    let (status, lease, _) = demo.ask("POST", "/demo/scene", CROWD).await;
+    assert_eq!((status, lease), (200, json!({"id": "a1", "name": "crowd", "seconds": 60})));
+    assert_eq!(demo.ask("PATCH", "/demo/source?scene=a1", r#"{"rate":50}"#).await.0, 200);
+    assert_eq!(demo.ask("PUT", "/demo/bots?scene=a1", r#"{"count":50}"#).await.0, 200);
+    assert_eq!(demo.set(), (50.0, 50));
+    let (status, problem, _) =
+        demo.ask("POST", "/demo/scene", r#"{"id":"b2","name":"calm","seconds":9}"#).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().starts_with("scene: \"crowd\" runs"), "{problem}");
+    assert_eq!(demo.ask("DELETE", "/demo/scene/b2", "").await.0, 409);
+    assert_eq!(demo.set(), (50.0, 50));
+    assert_eq!(demo.ask("DELETE", "/demo/scene/a1", "").await.0, 204);
+    assert_eq!(demo.set(), (2.0, 5));
+    assert_eq!(demo.ask("DELETE", "/demo/scene/a1", "").await.0, 409);
+}
+
+#[actix_web::test]
+async fn a_change_by_hand_ends_a_scenario_and_holds() {
+    for (method, path, body, expected) in [
+        ("PATCH", "/demo/source", r#"{"rate":7}"#, (7.0, 0)),
+        ("PATCH", "/demo/source", r#"{"paused":true}"#, (2.0, 0)),
+        ("PUT", "/demo/bots", r#"{"count":9}"#, (2.0, 9)),
+    ] {
+        let demo = Asked::new();
+        demo.ask("POST", "/demo/scene", CROWD).await;
+        demo.ask("PATCH", "/demo/source?scene=a1", r#"{"rate":50}"#).await;
+        demo.ask("PUT", "/demo/bots?scene=a1", r#"{"count":50}"#).await;
+        assert_eq!(demo.ask(method, path, r#"{"wrong":1}"#).await.0, 400);
+        assert_eq!(demo.set(), (50.0, 50), "a mistake ends nothing");
+        assert_eq!(demo.ask(method, path, body).await.0, 200);
+        assert_eq!(demo.set(), expected);
+        let (status, problem, _) = demo.ask("PATCH", "/demo/source?scene=a1", r#"{"rate":50}"#).await;
+        assert_eq!(status, 409);
+        assert!(problem["detail"].as_str().unwrap().starts_with("scene: it is over"), "{problem}");
+        assert_eq!(demo.ask("PUT", "/demo/bots?scene=a1", r#"{"count":50}"#).await.0, 409);
+        assert_eq!(demo.set(), expected);
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_ends_in_a_scenario_leaves_the_bots_as_they_were() {
+    let Asked { network, desk, .. } = Asked::new();
+    desk.stage.want_bots(5, None).unwrap();
+    desk.stage.begin(CROWD.as_bytes()).unwrap();
+    desk.stage.want_bots(50, Some("a1")).unwrap();
+    drop(desk);
+    assert_eq!(network.state().wanted, 5);
+}
+
+#[actix_web::test]
+async fn a_mistake_in_a_lease_names_its_field() {
+    for (body, field) in [
+        (r#"{"id":"a b","name":"calm","seconds":9}"#, "id:"),
+        (r#"{"id":"a1","name":"","seconds":9}"#, "name:"),
+        (r#"{"id":"a1","name":"calm","seconds":0}"#, "seconds:"),
+        (r#"{"id":"a1","name":"calm","seconds":61}"#, "seconds:"),
+        (r#"{"id":"a1","name":"calm"}"#, "body:"),
+        (r#"{"id":"a1","name":"calm","seconds":9,"for":1}"#, "body:"),
+    ] {
+        refused("POST", "/demo/scene", body, (400, "bad_request", field)).await;
+    }
+    refused("GET", "/demo/scene", "", (405, "bad_request", "method:")).await;
+    refused("PATCH", "/demo/source?scene=a1", r#"{"rate":1}"#, (409, "bad_request", "scene:")).await;
+    refused("POST", "/demo/scene?evil", "{}", (403, "forbidden", "Origin:")).await;
 }

@@ -6,6 +6,10 @@ use tricast_wire::Fault;
 use super::pace::RATE_MAX;
 use super::source::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 
+/// Bytes a second that rate, payload and bots may come to together: their product, where no bots count as one. Each at its
+/// most, the three take gigabytes of memory in the buffers of readers that do not keep up.
+pub(crate) const FLOW_BYTES_MAX: f64 = 320.0 * 1024.0 * 1024.0;
+
 /// What the source is to do.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Wishes {
@@ -18,7 +22,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// Wishes within their bounds: what lies outside is moved to the nearest.
+    /// Wishes within their bounds: what lies outside is moved to the nearest. Without bots, the most of each is borne.
     pub(crate) fn bounded(rate: f64, payload_bytes: usize) -> Self {
         let rate = if rate.is_finite() { rate.clamp(0.0, RATE_MAX) } else { 0.0 };
         let payload_bytes = payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX);
@@ -30,11 +34,12 @@ impl Wishes {
         if self.paused { 0.0 } else { self.rate }
     }
 
-    /// These wishes with the changes of a JSON object `{"rate":…,"payload":…,"paused":…}`, each of them optional.
+    /// These wishes with the changes of a JSON object `{"rate":…,"payload":…,"paused":…}`, each of them optional, beside so
+    /// many bots.
     ///
     /// # Errors
     /// A [`Fault`] that names the field; then nothing changes.
-    pub(crate) fn changed(mut self, body: &[u8]) -> Result<Self, Fault> {
+    pub(crate) fn changed(mut self, body: &[u8], bots: usize) -> Result<Self, Fault> {
         let fields: Map<String, Value> = serde_json::from_slice(body)
             .map_err(|error| Fault::bad("body", format!("not a JSON object: {error}")))?;
         for (name, value) in &fields {
@@ -50,7 +55,25 @@ impl Wishes {
                 }
             }
         }
+        self.bear(bots).map_err(|most| {
+            Fault::bad(
+                if fields.contains_key("payload") { "payload" } else { "rate" },
+                format!("rate × payload × bots may come to {FLOW_BYTES_MAX} bytes a second: {most}"),
+            )
+        })?;
         Ok(self)
+    }
+
+    /// Whether so many bots may be there beside these wishes. A pause changes nothing of it: it ends by one click.
+    ///
+    /// # Errors
+    /// What the three come to.
+    pub(crate) fn bear(&self, bots: usize) -> Result<(), String> {
+        let flow = self.rate * self.payload_bytes as f64 * bots.max(1) as f64;
+        if flow <= FLOW_BYTES_MAX {
+            return Ok(());
+        }
+        Err(format!("{} × {} × {bots} are {flow}", self.rate, self.payload_bytes))
     }
 }
 
@@ -84,7 +107,7 @@ mod tests {
     const START: Wishes = Wishes { rate: 2.0, payload_bytes: 256, paused: false };
 
     fn check(body: &str, expected: Result<Wishes, &str>) {
-        let changed = START.changed(body.as_bytes()).map_err(|fault| fault.field.unwrap_or_default());
+        let changed = START.changed(body.as_bytes(), 0).map_err(|fault| fault.field.unwrap_or_default());
         assert_eq!(changed, expected.map_err(str::to_owned), "{body}");
     }
 
@@ -115,6 +138,20 @@ mod tests {
         for body in ["", "[]", "3", "{", r#"{"rate":1e999}"#] {
             check(body, Err("body"));
         }
+    }
+
+    #[test]
+    fn the_three_together_have_a_bound() {
+        let most = Wishes::bounded(RATE_MAX, PAYLOAD_BYTES_MAX);
+        assert_eq!((most.bear(0), most.bear(1)), (Ok(()), Ok(())));
+        assert_eq!(most.bear(2), Err("5000 × 65536 × 2 are 655360000".to_owned()));
+        let crowded = |body: &str| START.changed(body.as_bytes(), 10_000).map_err(|fault| fault.to_string());
+        assert_eq!(crowded(r#"{"rate":100}"#), Ok(Wishes { rate: 100.0, ..START }));
+        for (body, field) in [(r#"{"rate":500}"#, "rate:"), (r#"{"rate":500,"payload":1024}"#, "payload:")] {
+            let refused = crowded(body).unwrap_err();
+            assert!(refused.starts_with(field) && refused.contains("rate × payload × bots"), "{refused}");
+        }
+        assert!(crowded(r#"{"rate":500,"paused":true}"#).is_err(), "a pause ends by one click");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The files that the pages load, embedded in the program. They are sent packed to whoever takes that.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::lean::without_comments;
 
 /// Files that were asked for packed (RFC 1952), by their path: never more than there are.
 static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
@@ -51,7 +54,8 @@ fn answer(request: &HttpRequest, path: &str) -> HttpResponse {
             .insert_header((header::VARY, "accept-encoding"))
             .finish();
     }
-    let body = if is_packed { kept_packed(path, &file) } else { Bytes::from(file.data.into_owned()) };
+    let data = lean(path, file.data);
+    let body = if is_packed { kept_packed(path, &data) } else { Bytes::from(data.into_owned()) };
     let mut response = HttpResponse::Ok();
     if is_packed {
         response.insert_header(ContentEncoding::Gzip);
@@ -66,6 +70,16 @@ fn answer(request: &HttpRequest, path: &str) -> HttpResponse {
         .body(body)
 }
 
+/// Scripts and styles are explained in the repository; over the wire the explanations would be a third of them.
+fn lean<'a>(path: &str, data: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+    match str::from_utf8(&data) {
+        Ok(text) if path.ends_with(".js") || path.ends_with(".css") => {
+            Cow::Owned(without_comments(text).into_bytes())
+        }
+        _ => data,
+    }
+}
+
 /// Whether the client would rather have it packed (RFC 9110, section 12.5.3). One that does not say so does not.
 pub(super) fn takes_gzip(request: &HttpRequest) -> bool {
     let says = request.headers().contains_key(header::ACCEPT_ENCODING);
@@ -75,12 +89,12 @@ pub(super) fn takes_gzip(request: &HttpRequest) -> bool {
 }
 
 /// A file, packed when it is asked for first.
-fn kept_packed(path: &str, file: &EmbeddedFile) -> Bytes {
+fn kept_packed(path: &str, data: &[u8]) -> Bytes {
     let mut known = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(packed) = known.get(path) {
         return packed.clone();
     }
-    let packed = packed(&file.data, Compression::best());
+    let packed = packed(data, Compression::best());
     known.insert(path.to_owned(), packed.clone());
     packed
 }

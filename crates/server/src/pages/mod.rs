@@ -3,12 +3,13 @@
 //! Both are clients like any other: they read what the server tells over its public protocol. Nothing in this module
 //! knows of the hub or of a transport. `tricast serve` registers the console, and not the demo page.
 //!
-//! Start reading at [`configure`]; [`page`] and [`console`] render, [`assets`] serves files, [`language`] chooses the
-//! words.
+//! Start reading at [`configure`]; [`page`] and [`console`] render, [`assets`] serves files, [`lean`] makes them small,
+//! [`language`] chooses the words.
 
 mod assets;
 mod console;
 mod language;
+mod lean;
 mod page;
 
 use actix_web::web;

@@ -119,14 +119,71 @@ async fn a_file_is_packed_for_whoever_takes_that() {
         assert_ne!(header_of(&packed, header::ETAG), plain_tag);
         let packed = actix::read_body(packed).await;
         assert!(packed.len() * 2 < plain.len(), "{} of {}", packed.len(), plain.len());
-        let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
-        assert_eq!(unpacked, plain);
+        assert_eq!(unpacked(&packed), plain);
     }
     for refused in ["identity", "br", "gzip;q=0", ""] {
         let plain = ask(path, &[(header::ACCEPT_ENCODING, refused)]).await;
         assert_eq!(header_of(&plain, header::CONTENT_ENCODING), "", "{refused}");
     }
+}
+
+/// Bytes of everything that the first sight of the demo page needs, packed: what the page names, and what its scripts import
+/// before anybody has done anything.
+const FIRST_SIGHT_BYTES_MAX: usize = 70_000;
+
+#[actix_web::test]
+async fn the_first_sight_of_the_page_is_small() {
+    let mut sum = 0;
+    // The sliders of the network are unfolded from the start, so that they are loaded at once.
+    let first = ["/", "/static/locales/fr.json", "/static/js/page/network.js"];
+    let mut pending = first.map(str::to_owned).to_vec();
+    let mut known: BTreeSet<String> = pending.iter().cloned().collect();
+    while let Some(path) = pending.pop() {
+        let packed = ask(&path, &[(header::ACCEPT_ENCODING, "gzip"), (header::ACCEPT_LANGUAGE, "fr")]).await;
+        assert_eq!(packed.status(), StatusCode::OK, "{path}");
+        let is_packed = header_of(&packed, header::CONTENT_ENCODING) == "gzip";
+        let body = actix::read_body(packed).await;
+        sum += body.len();
+        let text = if is_packed { unpacked(&body) } else { body.to_vec() };
+        for next in loaded_by(&path, &String::from_utf8(text).unwrap()) {
+            if known.insert(next.clone()) {
+                pending.push(next);
+            }
+        }
+    }
+    assert!(known.len() > 30, "{known:?}");
+    assert!(sum <= FIRST_SIGHT_BYTES_MAX, "{sum} bytes for {known:?}");
+}
+
+/// What a page names by `src` and `href`, or what a script imports at its start.
+fn loaded_by(path: &str, text: &str) -> Vec<String> {
+    let after = |opening: &'static str, closing: char| {
+        text.split(opening).skip(1).filter_map(move |rest| rest.split_once(closing)).map(|(name, _)| name)
+    };
+    if path == "/" {
+        let named = after("src=\"", '"').chain(after("href=\"", '"'));
+        return named.filter(|name| name.starts_with("/static/")).map(str::to_owned).collect();
+    }
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    after(" from '", '\'').filter(|name| name.starts_with('.')).map(|name| resolved(folder, name)).collect()
+}
+
+fn resolved(folder: &str, name: &str) -> String {
+    let mut steps: Vec<&str> = folder.split('/').collect();
+    for step in name.split('/') {
+        match step {
+            "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    steps.join("/")
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).unwrap();
+    unpacked
 }
 
 #[actix_web::test]

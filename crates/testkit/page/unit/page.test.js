@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Account } from '../../../../static/js/page/account.js';
 import { isFor, whyNot } from '../../../../static/js/page/audience.js';
 import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
+import { countAt, placeOf } from '../../../../static/js/page/crowd.js';
 import { bars } from '../../../../static/js/page/histogram.js';
 import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/integrity.js';
 import { Ledger } from '../../../../static/js/page/ledger.js';
@@ -88,6 +89,20 @@ test('bytes an event are split into the event and the rest', () => {
 
 test('a text is as long as its UTF-8', () => {
   for (const text of ['plain', 'é', '€', '🙂', 'a é € 🙂 z', '']) assert.equal(utf8Length(text), bytes(text).length, text);
+});
+
+test('new races begin without the old ones, and what has arrived is still known', () => {
+  const ledger = new Ledger(2);
+  ledger.arrive(0, 1, 10, false);
+  ledger.arrive(1, 1, 11, false);
+  ledger.anew();
+  assert.equal(ledger.shares(), null);
+  assert.deepEqual(ledger.times(1), [10, 11]);
+});
+
+test('the slider of the bots ends at the first position that has as many as there can be', () => {
+  assert.deepEqual([0, 1, 15, 16, 700, 10_000, 10_001, 20_000, 99_999].map(placeOf), [0, 1, 1, 2, 6, 8, 9, 9, 9]);
+  assert.deepEqual([countAt(6, 700), countAt(9, 20_000), countAt(1, 700)], [700, 20_000, 15]);
 });
 
 test('the ledger tells who was first, by how much, and when all have it', () => {
