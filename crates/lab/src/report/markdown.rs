@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use super::charts::Table;
 use super::metric::{mark, transport};
-use super::page::{claims, doubts, facts, limits, title, void};
+use super::page::{claims, doubts, facts, limits, title};
 use super::part::parts;
 use super::scale;
 use super::scorecard::{Entry, Row, rows};
 use super::section::Section;
 use super::text::{Language, Words};
 use super::verdict::Verdict;
+use super::void;
 use crate::result::{CellRecord, Run};
 
 /// The scorecard as a Markdown table, with where it comes from under it.
@@ -70,7 +71,7 @@ pub(super) fn report(run: &Run, beside_others: bool, language: Language) -> Stri
     }
     push(&mut text, format_args!("\n## {}\n\n", w.get("doubts.title")));
     doubts(run, w).iter().for_each(|doubt| push(&mut text, format_args!("- {doubt}\n")));
-    let voids = void(run, w);
+    let voids = void::visits(run, w);
     if !voids.is_empty() {
         push(&mut text, format_args!("\n### {}\n\n", w.get("doubts.void")));
         voids.iter().for_each(|one| push(&mut text, format_args!("- {one}\n")));

@@ -27,6 +27,7 @@ mod terminal;
 mod tests;
 mod text;
 mod verdict;
+mod void;
 mod workloads;
 
 pub use self::aside::{changes_markdown, changes_page, merge};

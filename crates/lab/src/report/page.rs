@@ -11,6 +11,7 @@ use super::scorecard::{Row, rows};
 use super::section::Section;
 use super::text::{Language, Words};
 use super::verdict::{Case, Verdict};
+use super::void;
 use crate::error::{LabError, Result};
 use crate::result::{Doubt, Environment, Run, Transport};
 use crate::run::{PROGRESS, REFRESH_S};
@@ -161,7 +162,7 @@ fn render_as(
         bytes_parts: bytes_parts.map(|part| (part, w.get(&format!("bytes.{part}")).to_owned())).collect(),
         assertions: claims(run, w),
         doubts: doubts(run, w),
-        void: void(run, w),
+        void: void::visits(run, w),
         facts: facts(run, w),
         method: method(run, w),
         limits: limits(run, peers.is_some(), w),
@@ -290,22 +291,6 @@ pub(super) fn doubt_in_words(doubt: &Doubt, w: Words) -> String {
         text.push_str(&w.fill("worst_at", &[("place", &doubt.place)]));
     }
     text
-}
-
-/// Void visits with their reasons, which are told as they were found.
-pub(super) fn void(run: &Run, w: Words) -> Vec<String> {
-    let open = run.latency.iter().map(|v| (&v.void, v.transport, v.cell.clone(), v.repetition));
-    let closed = run
-        .saturation
-        .iter()
-        .map(|v| (&v.void, v.transport, format!("in flight {}", v.in_flight), v.repetition));
-    let raw = run.raw.iter().map(|v| (&v.void, v.transport, format!("raw {}", v.joined), v.repetition));
-    let memory = run.memory.iter().map(|v| (&v.void, v.transport, "memory".to_owned(), v.repetition));
-    let all = open.chain(closed).chain(raw).chain(memory).filter(|(void, ..)| !void.is_empty());
-    let told = all.map(|(void, transport, place, repetition)| {
-        format!("{} · {place} · {}: {}", metric::transport(transport, w), repetition + 1, void.join(", "))
-    });
-    told.chain(scale::void(run)).collect()
 }
 
 /// The reproduce block: name and value.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::metric;
 use super::page::doubt_in_words;
 use super::text::{Language, THIN, Words};
+use super::void;
 use crate::peers::result::{Measure, Peers};
 use crate::peers::summary::{Bound, Judged, Spread, Standing, band, figure, musts, ratio};
 use crate::result::Transport;
@@ -76,7 +77,7 @@ pub(crate) fn section(peers: &Peers, language: Language) -> Section {
         doubts_title: w.get("doubts.title").to_owned(),
         doubts: doubts(peers, w),
         void_title: w.get("doubts.void").to_owned(),
-        void: void(peers, w),
+        void: voids(peers, w),
         limits_title: w.get("limits.title").to_owned(),
         limits: ["peers.limit.tls", "peers.limit.crowd", "peers.limit.kernel", "peers.limit.polls"]
             .map(|key| w.get(key).to_owned())
@@ -252,13 +253,18 @@ fn servers(peers: &Peers, w: Words) -> Sheet {
     }
 }
 
-/// Void cells with their reasons, which are told as they were found.
-fn void(peers: &Peers, w: Words) -> Vec<String> {
+/// Void cells with their reasons.
+fn voids(peers: &Peers, w: Words) -> Vec<String> {
     let void = peers.cells.iter().filter(|cell| !cell.void.is_empty());
     let told = void.map(|cell| {
         let transport = metric::transport(cell.transport, w);
         let measure = w.get(&measure_key(cell.measure)).to_owned();
-        format!("{} · {transport} · {measure} · {}: {}", cell.server, cell.round + 1, cell.void.join(", "))
+        format!(
+            "{} · {transport} · {measure} · {}: {}",
+            cell.server,
+            cell.round + 1,
+            void::reasons(&cell.void, w)
+        )
     });
     told.collect()
 }

@@ -5,6 +5,7 @@ use super::metric;
 use super::scale_charts;
 use super::section::Section;
 use super::text::Words;
+use super::void::reasons;
 use crate::result::{Axis, Integrity, Run, SoakVisit};
 use crate::summary::{
     CheckedCrowd, CrowdClaim, CrowdFigure, Drift, StalledFigure, check_crowd, crowds, drift, median, scale,
@@ -197,7 +198,7 @@ fn claim(checked: CheckedCrowd, w: Words) -> (String, String, CheckedCrowd) {
 }
 
 /// Void visits of crowds with their reasons.
-pub(super) fn void(run: &Run) -> Vec<String> {
+pub(super) fn void(run: &Run, w: Words) -> Vec<String> {
     let Some(results) = &run.crowd else { return Vec::new() };
     let crowd = results.crowd.iter().map(|v| (format!("crowd {}", v.cell), v.repetition, &v.void));
     let scale =
@@ -205,6 +206,6 @@ pub(super) fn void(run: &Run) -> Vec<String> {
     let stalled = results.stalled.iter().map(|v| (format!("stalled {}/3", v.place + 1), v.round, &v.void));
     let soak = results.soak.iter().map(|v| ("soak".to_owned(), v.repetition, &v.void));
     let all = crowd.chain(scale).chain(stalled).chain(soak).filter(|(.., void)| !void.is_empty());
-    all.map(|(place, repetition, void)| format!("{place} · {}: {}", repetition + 1, void.join(", ")))
+    all.map(|(place, repetition, void)| format!("{place} · {}: {}", repetition + 1, reasons(void, w)))
         .collect()
 }

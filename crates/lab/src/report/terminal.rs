@@ -4,11 +4,12 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
 use super::metric::{mark, transport};
-use super::page::{claims, void};
+use super::page::claims;
 use super::peers::section;
 use super::scale;
 use super::scorecard::rows;
 use super::text::{Language, Words};
+use super::void;
 use crate::peers::result::Peers;
 use crate::result::Run;
 
@@ -38,7 +39,7 @@ pub fn scorecard(run: &Run, language: Language) -> String {
         claims(run, w).into_iter().map(|claim| format!("{:4}  {}: {}", claim.word, claim.text, claim.value));
     let doubts = w.fill("doubts.count", &[("count", &run.doubts.len().to_string())]);
     let partial = run.partial.then(|| w.get("partial").to_owned());
-    let voids = void(run, w);
+    let voids = void::visits(run, w);
     let more = voids.len().saturating_sub(VOIDS_SHOWN);
     let voids = voids.into_iter().take(VOIDS_SHOWN).map(|one| format!("{}: {one}", w.get("score.void")));
     let voids: Vec<String> = voids.chain((more > 0).then(|| format!("… +{more}"))).collect();
