@@ -40,7 +40,7 @@ bench-durable: ## The same load in memory, under async and under sync: about thr
 bench-count: ## Instructions of the hot steps against their budgets, by valgrind (after `make setup`)
 	cargo test --package tricast-benches --test budgets -- --nocapture
 
-self-test: ## Holds the lab against a server with known faults: one minute
+self-test: ## Holds the lab against a server with known faults and costs: about two minutes
 	cargo run --release --package tricast-cli -- lab self-test
 
 bench-full: ## The lab's full scenario, with real proxies after `make proxies`: about three quarters of an hour; ARGS="--resume --live"

@@ -29,7 +29,6 @@ pub(crate) use self::sse::SseReader;
 #[cfg(test)]
 pub(crate) use self::sse::tests::{at_every_split, told};
 pub(crate) use self::subscriber::Kind;
-pub(crate) use self::window::Window;
 pub(crate) use self::ws::{Dialect, WsReader, pong, reply, text};
 
 /// What a reader found in the bytes of its stream.

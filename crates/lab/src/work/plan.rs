@@ -21,8 +21,9 @@ impl Plan {
     pub(super) fn events_in(&self, time: Duration) -> u64 {
         match self.burst {
             None => (time.as_secs_f64() * f64::from(self.rate)) as u64,
+            // One at the very beginning, and so none in no time.
             Some(burst) => {
-                let bursts = (time.as_secs_f64() / burst.every_s).ceil().max(1.0);
+                let bursts = (time.as_secs_f64() / burst.every_s).ceil();
                 bursts as u64 * u64::from(burst.events)
             }
         }
@@ -51,6 +52,7 @@ mod tests {
         assert_eq!((even.events_in(Duration::from_secs(2)), even.due_ns(50)), (100, 1_000_000_000));
         let bursts = plan(Some(Burst { events: 10, every_s: 0.5 }));
         assert_eq!(bursts.events_in(Duration::from_secs(2)), 40);
+        assert_eq!((bursts.events_in(Duration::from_millis(1)), bursts.events_in(Duration::ZERO)), (10, 0));
         assert_eq!((bursts.due_ns(9), bursts.due_ns(10), bursts.due_ns(39)), (0, 500_000_000, 1_500_000_000));
     }
 }

@@ -113,7 +113,7 @@ fn streaming(events: Receiver<String>, script: Vec<Act>) -> (SocketAddr, Receive
                         write!(out, "event: gap\nid: abcdefgh-{n}\ndata: {told}\n\n").unwrap();
                     }
                     Some(Act::Garble(_)) => {
-                        out = format!("id: abcdefgh-{n}\ndata: {{\"greeting\":\"hello\"}}\n\n")
+                        out = format!("id: abcdefgh-{n}\ndata: {{\"greeting\":\"hello\"}}\n\n");
                     }
                     Some(Act::Break(_)) => {
                         held = Some(data);
