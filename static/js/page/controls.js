@@ -4,6 +4,8 @@ import { api } from './api.js';
 import { bytesText, durationText, number, t } from './words.js';
 
 const SETTLE_MS = 150;
+// With fewer subscribers their share of the memory is that of the process itself.
+const MANY = 1000;
 
 /** A slider's 0 to 100 on a logarithmic scale. */
 export const scale = (least, most) => ({
@@ -128,7 +130,7 @@ export class Controls {
     part('cpu').textContent = `${number(cpu, 1)} %`;
     part('rss').textContent = bytesText(rss);
     const all = Object.values(subscribers).reduce((sum, count) => sum + count, 0);
-    part('rss-each').textContent = all > 0 ? bytesText(rss / all) : '–';
+    part('rss-each').textContent = all >= MANY ? bytesText(rss / all) : '–';
     part('up').textContent = durationText(up);
     for (const [way, count] of Object.entries(subscribers)) {
       const node = part(`subs-${way}`);
