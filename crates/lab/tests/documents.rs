@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tricast_lab::compare::{Judgement, changes};
 use tricast_lab::{Language, quote, result::Run, table};
 
 const BEGIN: &str = "<!-- table: begin -->\n";
@@ -39,6 +40,38 @@ fn the_french_readme_shows_the_sample_run() {
 fn the_sample_is_a_real_and_whole_run() {
     let run = Run::read(&root().join("docs/report")).expect("docs/report holds the sample run");
     assert!(!run.synthetic && !run.partial);
+}
+
+/// The sample's visits of some of its repetitions.
+fn of_repetitions(run: &Run, of: &[u32]) -> Run {
+    let mut part = run.clone();
+    part.latency.retain(|visit| of.contains(&visit.repetition));
+    part.saturation.retain(|visit| of.contains(&visit.repetition));
+    part.memory.retain(|visit| of.contains(&visit.repetition));
+    part.raw.retain(|visit| of.contains(&visit.repetition));
+    part
+}
+
+/// One program against itself: what `lab compare` calls changed is a false alarm.
+#[test]
+fn a_comparison_of_the_sample_with_itself_alarms_nobody() {
+    let run = Run::read(&root().join("docs/report")).expect("docs/report holds the sample run");
+    let deals: [[&[u32]; 2]; 3] =
+        [[&[0, 2, 4, 6, 8], &[1, 3, 5, 7, 9]], [&[0, 3, 4, 7], &[1, 2, 5, 6]], [&[4, 6, 8], &[5, 7, 9]]];
+    let (mut judged, mut alarms) = (0, Vec::new());
+    for deal in deals {
+        let [one, other] = deal.map(|of| of_repetitions(&run, of));
+        let found = changes(&one, &other).changes;
+        for change in found {
+            judged += usize::from(change.judgement != Judgement::Untold);
+            if matches!(change.judgement, Judgement::Regressed | Judgement::Improved) {
+                alarms.push(change);
+            }
+        }
+    }
+    assert!(judged > 250, "{judged}");
+    assert!(alarms.len() * 200 <= judged, "{} of {judged}: {alarms:?}", alarms.len());
+    println!("{} false alarms in {judged} comparisons", alarms.len());
 }
 
 /// What the stored pages may weigh, so that one opens in under a second: 3 MiB.

@@ -1,7 +1,8 @@
 //! Two runs against each other: what improved, what regressed, and what cannot be told from noise.
 //!
 //! A change counts where the 95 % interval of the ratio of medians leaves 1 out, and the ratio is outside the larger
-//! noise band of both runs. Absolute times of two machines are not compared at all; bytes, counts, memory and ratios
+//! noise band of both runs: outside twice of it where one side has three repetitions, and with fewer nothing is judged.
+//! Absolute times of two machines are not compared at all; bytes, counts, memory and ratios
 //! to the machine's own raw loop are.
 //!
 //! Cells are compared where both runs have one of the same name that asks for the same; the others are named.
@@ -73,7 +74,7 @@ pub enum Judgement {
     Improved,
     /// No difference that can be told from the noise.
     WithinNoise,
-    /// One repetition and no noise band: nothing can be told.
+    /// Fewer than three repetitions, or no noise band: nothing can be told.
     Untold,
 }
 
@@ -274,9 +275,19 @@ fn counts(was: Figure, is: Figure) -> Judgement {
 /// A ratio that is closer to 1 is no change, however exactly it was measured.
 const SLIGHT: f64 = 1.005;
 
+/// With fewer repetitions on either side the medians are those of single visits, and nothing is judged.
+const REPETITIONS_LEAST: usize = 3;
+
+/// With fewer than so many the band must be left twice. A run against itself shows why: of the sample's figures three
+/// repetitions against three others leave the plain band about once in a hundred times, four about once in a thousand.
+pub(crate) const REPETITIONS_ENOUGH: usize = 4;
+
 fn judge(metric: Metric, ratio: Option<Figure>, noise: Option<f64>) -> Judgement {
-    let Some(ratio) = ratio else { return Judgement::Untold };
+    let Some(ratio) = ratio.filter(|ratio| ratio.repetitions >= REPETITIONS_LEAST) else {
+        return Judgement::Untold;
+    };
     let Some(noise) = noise.map(|noise| noise.max(SLIGHT)) else { return Judgement::Untold };
+    let noise = if ratio.repetitions < REPETITIONS_ENOUGH { noise * noise } else { noise };
     let grew = ratio.value > noise && ratio.low > 1.0;
     let shrank = ratio.value < 1.0 / noise && ratio.high < 1.0;
     match (grew, shrank, metric.more_is_better()) {

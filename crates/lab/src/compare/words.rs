@@ -1,6 +1,6 @@
 //! The changes in words: for the terminal, and for a page or a Markdown table made of the same rows.
 
-use super::{Change, Changes, Judgement, Side};
+use super::{Change, Changes, Judgement, REPETITIONS_ENOUGH, Side};
 use crate::report::{Language, Words, metric};
 
 /// Changes in one language.
@@ -78,7 +78,8 @@ fn remarks(changes: &Changes, w: Words) -> Vec<String> {
     if changes.before.synthetic || changes.after.synthetic {
         remarks.push(w.get("synthetic").to_owned());
     }
-    if changes.before.repetitions.min(changes.after.repetitions) < FEW {
+    let is_few = |change: &Change| change.ratio.is_some_and(|ratio| ratio.repetitions < REPETITIONS_ENOUGH);
+    if changes.changes.iter().any(is_few) {
         remarks.push(w.get("compare.few").to_owned());
     }
     if !changes.unmatched.is_empty() {
@@ -86,9 +87,6 @@ fn remarks(changes: &Changes, w: Words) -> Vec<String> {
     }
     remarks
 }
-
-/// Under so many repetitions a bootstrap's interval is little more than the range.
-const FEW: u32 = 5;
 
 fn row(change: &Change, w: Words) -> Vec<String> {
     let ratio = change.ratio.map_or("–".to_owned(), |r| {
