@@ -14,20 +14,20 @@ pub(crate) use lab::*;
 
 const EXAMPLES: &str = "\
 Examples:
-  tricast demo                                         everything at once: open the page that it names
+  tricast demo                                         everything at once: open the page it names
   tricast serve --listen 127.0.0.1:8080                the server alone
   tricast subscribe http://127.0.0.1:8080 --transport sse --room room-123
   tricast publish http://127.0.0.1:8080 --room room-123 --type order.shipped '{\"order\":42}'
   curl -N 'http://127.0.0.1:8080/v1/feeds/default/sse?after=earliest'
-  tricast lab run --scenario quick                     measure the three transports on this machine
+  tricast lab run --scenario quick                     measure the three on this machine
 
-Exit codes: 0 success, 1 failure, 2 wrong use, 3 a regression that `lab compare` found or a claim of a scenario that does
-not hold, 78 wrong configuration.";
+Exit codes: 0 success, 1 failure, 2 wrong use, 3 a regression that `lab compare` found or a
+claim of a scenario that does not hold, 78 wrong configuration.";
 
 const SERVE_HELP: &str = "\
 Settings come from the file, then from TRICAST_* variables, then from flags; the last one wins.
-TRICAST_SERVER__LISTEN, --listen and --set server.listen=… name the same setting. The log goes to stderr.
-`tricast config check` shows what is meant, or every mistake at once.
+TRICAST_SERVER__LISTEN, --listen and --set server.listen=… name the same setting. The log goes
+to stderr. `tricast config check` shows what is meant, or every mistake at once.
 
 Examples:
   tricast serve
@@ -35,7 +35,8 @@ Examples:
   tricast serve --listen 127.0.0.1:0 --set session.grace_secs=10";
 
 const DEMO_HELP: &str = "\
-A tap stands in front of the server, so that the page can cut its own connections and show their bytes.
+A tap stands in front of the server, so that the page can cut its own connections and show their
+bytes.
 
 Examples:
   tricast demo
@@ -43,8 +44,8 @@ Examples:
   tricast demo --set store.path=history    (then a restart from the page loses nothing)";
 
 const SUBSCRIBE_HELP: &str = "\
-Events go to stdout, one a line; everything about the connection goes to stderr. The command comes back by itself
-after a failure and goes on where it stood, so each event is printed once.
+Events go to stdout, one a line; everything about the connection goes to stderr. The command
+comes back by itself after a failure and goes on where it stood, so each event is printed once.
 
 Examples:
   tricast subscribe http://127.0.0.1:8080
@@ -52,8 +53,9 @@ Examples:
   tricast subscribe http://127.0.0.1:8080 --after earliest --count 10";
 
 const PUBLISH_HELP: &str = "\
-DATA is one JSON value, so a text needs its quotes: '\"hello\"'. Without DATA, or with -, payloads are read from stdin,
-one a line; the flags hold for each of them. The ids of the events are printed in order.
+DATA is one JSON value, so a text needs its quotes: '\"hello\"'. Without DATA, or with -,
+payloads are read from stdin, one a line; the flags hold for each of them. The ids of the events
+are printed in order.
 
 Examples:
   tricast publish http://127.0.0.1:8080 '\"hello\"'
@@ -272,6 +274,20 @@ mod tests {
     #[test]
     fn the_table_of_flags_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Columns at which clap breaks lines that are longer.
+    const COLUMNS: usize = 100;
+
+    #[test]
+    fn no_line_of_help_is_broken_in_its_middle() {
+        let mut all = vec![Cli::command()];
+        while let Some(command) = all.pop() {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long: Vec<&str> = after.lines().filter(|line| line.chars().count() > COLUMNS).collect();
+            assert!(long.is_empty(), "{}: {long:?}", command.get_name());
+            all.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

@@ -10,11 +10,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::key_and_value;
 
 const LAB_HELP: &str = "\
-The server under test runs in a process of its own on one core, the load on the other. ^C ends a run early and keeps
-what is finished. The newest run that measured anything is also found under target/tricast/runs/latest.
+The server under test runs in a process of its own on one core, the load on the other. ^C ends a
+run early and keeps what is finished. The newest run that measured anything is also found under
+target/tricast/runs/latest.
 
-Exit codes: 0 measured, and every claim of the scenario holds or could not be checked; 3 one does not hold, which is said
-once the report is written; 1 nothing was measured, or the run could not go on.
+Exit codes: 0 measured, and every claim of the scenario holds or could not be checked; 3 one
+does not hold, which is said once the report is written; 1 nothing was measured, or the run
+could not go on.
 
 Examples:
   tricast lab run
@@ -22,8 +24,9 @@ Examples:
   tricast lab report target/tricast/runs/latest";
 
 const CROWD_HELP: &str = "\
-A crowd is spread over all transports. It needs two cores and some 20,000 open files, and takes connections from 32
-loopback addresses. ^C keeps what is finished, and a soak as far as it got. A claim that does not hold ends with code 3.
+A crowd is spread over all transports. It needs two cores and some 20,000 open files, and takes
+connections from 32 loopback addresses. ^C keeps what is finished, and a soak as far as it got.
+A claim that does not hold ends with code 3.
 
 Examples:
   tricast lab crowd crowd-brief                        everything in small, within two minutes
@@ -31,15 +34,17 @@ Examples:
   tricast lab crowd soak --seconds 3600";
 
 const PROXIES_HELP: &str = "\
-`make proxies` unpacks them from Debian's packages; those that are not there are told and left out.
+`make proxies` unpacks them from Debian's packages; those that are not there are told and left
+out.
 
 Examples:
   tricast lab proxies
   tricast lab proxies --quick --only nginx";
 
 const PEERS_HELP: &str = "\
-`make peers` installs the others under target/peers; one that is not there is left out and said so. The server under
-test runs on one core, the load on the other. ^C ends a comparison early and keeps what is finished.
+`make peers` installs the others under target/peers; one that is not there is left out and said
+so. The server under test runs on one core, the load on the other. ^C ends a comparison early
+and keeps what is finished.
 
 Examples:
   tricast lab peers
@@ -47,8 +52,8 @@ Examples:
   tricast lab peers --into target/tricast/runs/latest";
 
 const COMPARE_HELP: &str = "\
-A change counts where it is outside the noise of both runs and its 95 % interval leaves 1 out. Absolute times of
-different machines are not compared; bytes, counts, memory and ratios are.
+A change counts where it is outside the noise of both runs and its 95 % interval leaves 1 out.
+Absolute times of different machines are not compared; bytes, counts, memory and ratios are.
 
 Exit codes: 0 nothing regressed, 3 something did, 1 a run that cannot be read.
 
@@ -57,7 +62,8 @@ Examples:
   tricast lab compare old new --format html --out changes.html --no-fail";
 
 const ADVISE_HELP: &str = "\
-The figures are those of the run given, else of the newest one, else of the sample that the program brings along.
+The figures are those of the run given, else of the newest one, else of the sample that the
+program brings along.
 
 Examples:
   tricast lab advise --clients 20000 --rate 0.2 --payload 300 --two-way no --proxies unknown
@@ -174,7 +180,9 @@ and for whole connections: idle_ms=60000 cut_every_ms=30000 refuse=true
 
 They can be changed while it runs:
   curl -X PUT http://API/conditions -d '{\"down\":{\"latency_ms\":200}}'
-  curl http://API/cut -d '{\"for_ms\":5000}'; curl -X POST http://API/reset; curl http://API/connections";
+  curl http://API/cut -d '{\"for_ms\":5000}'
+  curl -X POST http://API/reset
+  curl http://API/connections";
 
 #[derive(Debug, Args)]
 pub(crate) struct LabProxyFlags {
