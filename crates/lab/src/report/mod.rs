@@ -32,7 +32,7 @@ mod workloads;
 
 pub use self::aside::{changes_markdown, changes_page, merge};
 pub use self::markdown::table;
-pub(crate) use self::page::live_page;
+pub(crate) use self::page::{PROGRESS, REFRESH_S, live_page};
 pub use self::peers_page::{PeersReports, peers_report};
 pub use self::quote::quote;
 pub use self::terminal::{peers_scorecard, scorecard};

@@ -14,9 +14,13 @@ use super::verdict::{Case, Verdict};
 use super::void;
 use crate::error::{LabError, Result};
 use crate::result::{Doubt, Environment, Run, Transport};
-use crate::run::{PROGRESS, REFRESH_S};
 use crate::scenario::Assertion;
 use crate::summary::{Checked, Outcome, check};
+
+/// The page of a run that goes on asks for itself again after so many seconds.
+pub(crate) const REFRESH_S: u32 = 5;
+/// Stands in a rendered page where the progress goes.
+pub(crate) const PROGRESS: &str = "<!--progress-->";
 
 pub(super) const STYLE: &str = include_str!("../../../../static/css/report.css");
 

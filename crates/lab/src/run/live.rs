@@ -10,13 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{LabError, Result};
-use crate::report::{Language, Words, live_page};
+use crate::report::{Language, PROGRESS, REFRESH_S, Words, live_page};
 use crate::result::{FILE, Run};
 
-/// A page asks for itself again after so many seconds.
-pub(crate) const REFRESH_S: u32 = 5;
-/// Stands in a rendered page where the progress goes.
-pub(crate) const PROGRESS: &str = "<!--progress-->";
 /// Rendering takes at most this share of the run's time.
 const RENDER_SHARE: u32 = 10;
 const REQUEST_BYTES_MAX: usize = 8 << 10;

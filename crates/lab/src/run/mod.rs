@@ -17,7 +17,6 @@ mod surroundings;
 mod visit;
 mod work;
 
-pub(crate) use self::live::{PROGRESS, REFRESH_S};
 pub use self::progress::Progress;
 pub(crate) use self::raw::{measure as measure_raw, role as raw_role};
 pub(crate) use self::raw_poll::role as raw_poll_role;

@@ -139,7 +139,7 @@ fn point(run: &Run, axis: SweepAxis, cell: &CellRecord, transport: Transport) ->
 /// Whether all that is wrong with a visit is that the load left late for a few events.
 fn slipped(visit: &LatencyVisit) -> bool {
     let account = &visit.integrity;
-    let in_time = Integrity { missed_ticks: 0, ..account.clone() };
+    let in_time = Integrity { missed_ticks: 0, ..*account };
     let few = account.missed_ticks as f64 <= account.published as f64 * LATE_SHARE;
     account.missed_ticks > 0 && few && visit.void.len() == 1 && in_time.faults().is_empty()
 }
