@@ -45,7 +45,7 @@ pub use self::report::{
     Language, PeersReports, Reports, changes_markdown, changes_page, merge, peers_report, peers_scorecard,
     quote, report, scorecard, table,
 };
-pub use self::run::{LATEST, OUT_ROOT, Progress, RunDir, RunOptions, SCRIPTS, newest, run};
+pub use self::run::{INSTALLED, LATEST, OUT_ROOT, Progress, RunDir, RunOptions, SCRIPTS, newest, run};
 
 use std::ffi::OsString;
 use std::io::Write;

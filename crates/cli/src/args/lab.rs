@@ -127,7 +127,7 @@ pub(crate) struct LabRunFlags {
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<String>,
     /// Look for other servers here.
-    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::INSTALLED)]
     pub(crate) installed: PathBuf,
     /// Go on with an earlier run: its folder, or `newest`, the default, for that of this scenario. What it has of the same
     /// program, machine, seed and cells is taken over, the rest is measured.
@@ -224,7 +224,7 @@ pub(crate) struct LabPeersFlags {
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub(crate) into: Option<PathBuf>,
     /// Look for the servers here.
-    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::INSTALLED)]
     pub(crate) installed: PathBuf,
     /// Show no progress.
     #[arg(long, short)]
@@ -243,7 +243,7 @@ pub(crate) struct LabProxiesFlags {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum)]
     pub(crate) only: Vec<ProxyFlag>,
     /// Look for the proxies here before the system's own.
-    #[arg(long, value_name = "DIR", default_value = tricast_lab::peers::INSTALLED)]
+    #[arg(long, value_name = "DIR", default_value = tricast_lab::INSTALLED)]
     pub(crate) installed: PathBuf,
     #[command(flatten)]
     pub(crate) common: LabFlags,

@@ -28,10 +28,8 @@ use self::visit::{LOAD_BUSY_MAX, Visit, scout};
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
 use crate::result::{DoubtKind, Transport, raise};
-use crate::run::{OUT_ROOT, Progress, Reporter, Stop, Watch, point_latest};
+use crate::run::{INSTALLED, OUT_ROOT, Progress, Reporter, Stop, Watch, point_latest};
 
-/// Where `make peers` installs the servers.
-pub const INSTALLED: &str = "target/peers";
 /// The key by which the raw loops are asked for.
 const RAW: &str = "raw";
 /// The order of the transports in a round.

@@ -33,13 +33,15 @@ pub(crate) use self::progress::Reporter;
 pub(crate) use self::stop::Stop;
 use crate::error::{LabError, Result};
 use crate::machine::{Placement, describe, utc_now};
-use crate::peers::INSTALLED;
 use crate::result::{CellRecord, FILE, FORMAT, ProxyKind, Run, ScenarioRecord, Transport};
 use crate::scenario::{self, Scenario};
 use crate::work::target::Target;
 
 /// Where runs go unless told otherwise.
 pub const OUT_ROOT: &str = "target/tricast/runs";
+
+/// Where `make peers` and `make proxies` put other servers.
+pub const INSTALLED: &str = "target/peers";
 /// Where the page's tests are, and with them the script that drives a browser.
 pub const SCRIPTS: &str = "crates/testkit/page";
 /// The name, beside the runs, that leads to the newest.
