@@ -16,7 +16,9 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 use tricast_lab::conditions::Conditions;
 use tricast_lab::tap::{Direction, Label, Lanes, Piece, Tap, Wire};
-use tricast_server::demo::{Adviser, Bots, Network, Power, WireDirection, WirePiece, WireTotals, WireView};
+use tricast_server::demo::{
+    Adviser, Bots, Kept, Network, Power, WireDirection, WirePiece, WireTotals, WireView,
+};
 use tricast_server::{DemoParts, Server};
 
 use crate::args::DemoFlags;
@@ -50,6 +52,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
     let crowd = Arc::new(bots::Crowd::new(settings.connections_max));
     let payload = usize::try_from(flags.payload)?;
     let adviser: Arc<dyn Adviser> = Arc::new(adviser::Measured::default());
+    let kept = Arc::<Kept>::default();
     tricast_server::block_on(async {
         let (power, restarts) = restart::switch()?;
         let power: Arc<dyn Power> = Arc::new(power);
@@ -60,6 +63,7 @@ pub(crate) fn demo(flags: DemoFlags) -> anyhow::Result<()> {
             adviser: Arc::clone(&adviser),
             rate: flags.rate,
             payload,
+            kept: Arc::clone(&kept),
             seed: flags.seed,
         };
         let server = Server::bind(settings.clone(), Some(parts())).context("cannot listen on loopback")?;

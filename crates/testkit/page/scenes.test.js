@@ -83,7 +83,7 @@ test('cut: ours catches up with what it missed, the textbook does not', async ()
   const [missed] = found(sentence, /; ([\d,]+) events came late; /);
   const stamps = await Promise.all(WAYS.map(async (way) => (await lane(visited.page, way)).stamp));
   const caught = stamps.map((stamp) => counted(/· ([\d,]+) events? caught up/.exec(stamp)?.[1] ?? '0'));
-  assert.equal(missed, caught.reduce((all, count) => all + count), stamps.join(' | '));
+  assert.equal(missed, Math.max(...caught), stamps.join(' | '));
   assert.ok(missed > 0);
   const [lost] = found(sentence, /The textbook server beside it lost ([\d,]+)\.$/);
   const now = await book();
@@ -147,6 +147,7 @@ test('a scenario whose page is closed, or that a hand disturbs, leaves nothing b
   try {
     const other = await open(chrome, tricast.url);
     await begin(other.page);
+    await page.waitForFunction(() => /another page plays “Calm”/.test(document.querySelector('[data-x="scene-look"]').textContent));
     await page.click('[data-scene="burst"]');
     await page.waitForFunction(() => /another page plays a scenario/.test(document.querySelector('[data-x="scene-result"]').textContent));
     await ended();
@@ -168,6 +169,42 @@ test('a scenario whose page is closed, or that a hand disturbs, leaves nothing b
     await page.waitForFunction(() => /^Calm was ended by something/.test(document.querySelector('[data-x="scene-result"]').textContent));
     await ended();
     await sourceIs(11);
+  } finally {
+    await setSource({ rate: 2 });
+  }
+});
+
+test('a scenario begins with what is set and not with what the last one set, and a restart keeps it', async () => {
+  const { page } = visited;
+  const ended = () => page.waitForFunction(() => document.querySelector('.scenes').dataset.running === '');
+  await setSource({ rate: 3 });
+  try {
+    await page.click('[data-scene="slow"]');
+    await sourceIs(5);
+    // One slider by hand: it holds, and what the scenario had set of the others does not.
+    await page.locator('#net-latency').fill('40');
+    await page.waitForFunction(() => /^Slow network was ended by something/.test(document.querySelector('[data-x="scene-result"]').textContent));
+    await ended();
+    assert.deepEqual(await page.evaluate(() => ['latency_ms', 'jitter_ms', 'bytes_per_s'].map((name) => document.querySelector(`[data-x="net-${name}"]`).textContent)), ['40 ms', 'none', 'unlimited']);
+    await page.locator('#net-latency').fill('0');
+    await page.click('[data-scene="slow"]');
+    await sourceIs(5);
+    await page.click('[data-act="scene-stop"]');
+    await ended();
+    // At once, before the page has heard again what is set; and its page goes away in the middle.
+    const other = await open(chrome, tricast.url);
+    await other.page.click('[data-scene="restart"]');
+    await other.page.waitForFunction(() => /\d/.test(document.querySelector('[data-act="restart"]').textContent));
+    await other.page.goto('about:blank');
+    await other.close();
+    const answers = () => fetch(new URL('/demo/state', tricast.url)).then(({ ok }) => ok, () => false);
+    for (const [isBack, what] of [[false, 'go away'], [true, 'come back']]) {
+      for (const late = Date.now() + 30_000; await answers() !== isBack;) {
+        assert.ok(Date.now() < late, `the server does not ${what}`);
+        await new Promise((resolve) => { setTimeout(resolve, 50); });
+      }
+    }
+    assert.equal((await source()).rate, 3);
   } finally {
     await setSource({ rate: 2 });
   }

@@ -8,6 +8,8 @@ import { millis, number, t } from './words.js';
 const LOOK_MS = 500;
 // A flash is over before the next look.
 const FLASH_MS = 400;
+// Then the line of the bots is shown again.
+const REFUSED_MS = 6000;
 
 const receiver = (bot) => ({ rooms: [bot.room], member: bot.member });
 
@@ -28,16 +30,15 @@ export async function bots(send, tooMuch) {
   let last = null;
   let held = -Infinity;
   let seen = [];
-  let refused = '';
+  let refused = { words: '', until: -Infinity };
 
   const want = async (count) => {
     held = performance.now();
     part('count').textContent = number(count);
-    refused = '';
     await api.wantBots(count).then(show, (error) => {
       // The next look shows what was granted.
       held = -Infinity;
-      if (error.status === 400) refused = tooMuch();
+      if (error.status === 400) refused = { words: tooMuch(), until: performance.now() + REFUSED_MS };
     });
   };
   slider.addEventListener('change', () => want(countAt(Number(slider.value), max)));
@@ -93,7 +94,7 @@ export async function bots(send, tooMuch) {
     }
     root.dataset.running = String(state.running);
     again.hidden = !state.died;
-    if (refused) said.textContent = refused;
+    if (performance.now() < refused.until) said.textContent = refused.words;
     else if (state.died) said.textContent = t('bots.died', { why: state.died });
     else if (!last) said.textContent = t(wanted > 0 ? 'bots.coming' : 'bots.none');
     else {

@@ -26,6 +26,8 @@ export class Controls {
   #sliders;
   #held = -Infinity;
   #last = null;
+  /** Events a second that are made, while the source misses its times. @type {number | null} */
+  #behind = null;
   #flowMax;
   #button = document.querySelector('[data-act="source"]');
 
@@ -115,7 +117,9 @@ export class Controls {
     const { paused } = this.#source;
     this.#button.setAttribute('aria-pressed', String(paused));
     this.#button.textContent = t(paused ? 'controls.resume' : 'controls.pause');
-    part('feed').textContent = paused ? t('vital.paused') : t('controls.rate.value', { rate: number(this.#source.rate, this.#source.rate % 1 ? 1 : 0) });
+    const rate = number(this.#source.rate, this.#source.rate % 1 ? 1 : 0);
+    const behind = this.#behind;
+    part('feed').textContent = paused ? t('vital.paused') : behind === null ? t('controls.rate.value', { rate }) : t('vital.behind', { made: number(behind, 0), rate });
   }
 
   /** @param {any} state  of `/demo/state` */
@@ -125,6 +129,10 @@ export class Controls {
       this.#source = state.source;
       for (const slider of this.#sliders) slider(this.#source);
     }
+    const { published, missed_ticks: missed } = state.source;
+    const since = this.#last;
+    const passed = (state.server.uptime_ms - (since?.up ?? Infinity)) / 1000;
+    this.#behind = passed > 0 && missed > since.missed ? (published - since.published) / passed : null;
     this.#showSource();
     const { cpu_percent: cpu, rss_bytes: rss, uptime_ms: up, subscribers, deliveries } = state.server;
     part('cpu').textContent = `${number(cpu, 1)} %`;
@@ -138,6 +146,6 @@ export class Controls {
     }
     const last = this.#last;
     if (last && up > last.up) part('deliveries').textContent = number(((deliveries - last.deliveries) * 1000) / (up - last.up));
-    this.#last = { up, deliveries };
+    this.#last = { up, deliveries, published, missed };
   }
 }

@@ -5,7 +5,7 @@ import { t } from './words.js';
 
 /** What a hand does to the lanes or to what everybody sees, which a scenario's sentence would not tell of. */
 const HAND = [
-  ['click', '[data-act="cut-all"], [data-act="restart"], [data-act="kill"], [data-act="pause"], [data-act="cut"], [data-act="source"], [data-act="bots-again"]'],
+  ['click', '[data-act="cut-all"], [data-act="restart"], [data-act="kill"], [data-act="pause"], [data-act="cut"], [data-act="source"], [data-act="burst"], [data-act="bots-again"]'],
   ['input', '#rate, #payload, #bots, #poll-wait, [data-net], [data-act="transport"]'],
 ];
 
@@ -68,6 +68,8 @@ export function laboratory({ lanes, controls, visitor, restart, send, anew }) {
     isTurning = false;
   });
   const disturb = () => staged?.disturb();
+  const look = document.querySelector('[data-x="scene-look"]');
+  let elsewhere = null;
   for (const [kind, selector] of HAND) {
     document.addEventListener(kind, ({ target }) => {
       const control = /** @type {Element} */ (target).closest(selector);
@@ -76,12 +78,22 @@ export function laboratory({ lanes, controls, visitor, restart, send, anew }) {
   }
   return {
     lose,
+    /** Which scenario runs, on whichever page. @param {{id: string, name: string} | null} scene */
+    seen(scene) {
+      staged?.seen(scene);
+      const other = scene && !scene.id.startsWith(`${visitor}-`) ? scene.name : null;
+      if (other === elsewhere) return;
+      elsewhere = other;
+      look.textContent = t(!other ? 'scenes.choose' : known(other) ? 'scenes.elsewhere' : 'scenes.elsewhere_unknown', { name: known(other) ? t(`scene.${other}`) : '' });
+    },
     /** What a hand does by a key ends a scenario as well. */
     disturb,
     /** Cut, kill and the like go for the textbook's connections too. */
     get bookLabels() { return book ? lanes.map((lane) => bookLabel(lane.way)) : []; },
   };
 }
+
+const known = (scene) => document.querySelector(`[data-scene="${CSS.escape(scene ?? '')}"]`) !== null;
 
 /** The first call makes it; every call gives it. What could not be made, as while the server is away, is tried anew. */
 function once(make) {

@@ -114,7 +114,7 @@ async function start() {
     x: byHand(cutAll),
     r: byHand(again),
     l: lab.lose,
-    b: () => send.burst(),
+    b: byHand(() => send.burst()),
     '/': () => send.focus(),
     '?': open,
   });
@@ -126,7 +126,7 @@ async function start() {
   });
   eachSecond(async (count) => {
     // The figures of one second must not wait for a lane that is cut off.
-    await Promise.all([...lanes.map((lane) => lane.second()), readState().then((next) => controls.show(next), () => {})]);
+    await Promise.all([...lanes.map((lane) => lane.second()), readState().then((next) => { controls.show(next); lab.seen(next.scene); }, () => {})]);
     showPage(lanes, ledger, paintClock);
     if (count % SUMMARY_SECONDS === 0) part('summary').textContent = lanes.map((lane) => lane.summary).join(' ');
   });

@@ -18,8 +18,10 @@ const words = {
 export class NetworkControls {
   /** @type {Map<string, typeof PLAIN>} */
   #set = new Map();
-  /** Lanes whose sliders were moved by hand since they were last kept. */
-  #touched = new Set();
+  /** What a hand has set since the last keeping, by lane. @type {Map<string, Partial<typeof PLAIN>>} */
+  #touched = new Map();
+  /** What a hand has just set is sent when it rests. */
+  #timer;
   #labels;
   #select = /** @type {HTMLSelectElement} */ (document.getElementById('net-lane'));
   #inputs = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('[data-net]')]);
@@ -31,15 +33,15 @@ export class NetworkControls {
   constructor(lanes, wait) {
     this.#labels = lanes;
     this.#pollWait(wait);
-    let timer;
     for (const input of this.#inputs) {
       input.addEventListener('input', () => {
         this.#tell(input);
         // As the hand left them, whatever moves the sliders before that is asked for.
         const [wanted, way] = [this.#read(), this.#select.value];
-        for (const lane of this.#meant(way)) this.#touched.add(lane.way);
-        clearTimeout(timer);
-        timer = setTimeout(() => this.set(wanted, way).catch(() => this.#show()), SETTLE_MS);
+        const { net } = input.dataset;
+        for (const { way: lane } of this.#meant(way)) this.#touched.set(lane, { ...this.#touched.get(lane), [net]: wanted[net] });
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.set(wanted, way).catch(() => this.#show()), SETTLE_MS);
       });
     }
     this.#select.addEventListener('change', () => this.#show());
@@ -48,8 +50,11 @@ export class NetworkControls {
 
   /** What is set, by lane, for `restore`. */
   keep() {
+    // Also what was not sent yet.
+    clearTimeout(this.#timer);
+    const kept = new Map(this.#labels.map(({ way }) => [way, { ...PLAIN, ...this.#set.get(way), ...this.#touched.get(way) }]));
     this.#touched.clear();
-    return new Map(this.#set);
+    return kept;
   }
 
   #meant(way) {
@@ -65,9 +70,9 @@ export class NetworkControls {
     this.#show();
   }
 
-  /** What was kept, but for lanes that a hand has set since. @param {Map<string, typeof PLAIN>} kept */
+  /** What was kept, but for what a hand has set since. @param {Map<string, typeof PLAIN>} kept */
   async restore(kept) {
-    for (const { way } of this.#labels) if (!this.#touched.has(way)) await this.set(kept.get(way) ?? PLAIN, way);
+    for (const { way } of this.#labels) await this.set({ ...kept.get(way), ...this.#touched.get(way) }, way);
   }
 
   /** The same for a connection that has come beside a lane. */

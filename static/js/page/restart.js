@@ -13,14 +13,13 @@ const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /**
  * @param {import('./lane.js').Lane[]} lanes
- * @returns {() => void} starts it, unless it runs
+ * @returns {() => Promise<void>} starts it, unless it runs; ends when the server is back
  */
 export function restart(lanes) {
   const button = /** @type {HTMLElement} */ (document.querySelector('[data-act="restart"]'));
-  let running = false;
-  const run = async () => {
-    if (running) return;
-    running = true;
+  let running = null;
+  const run = () => (running ??= whole().finally(() => { running = null; }));
+  const whole = async () => {
     button.setAttribute('aria-disabled', 'true');
     try {
       const { server: { uptime_ms: before } } = await api.state();
@@ -33,7 +32,6 @@ export function restart(lanes) {
     for (const lane of lanes) lane.restarted();
     button.textContent = t('act.restart');
     button.removeAttribute('aria-disabled');
-    running = false;
   };
   button.addEventListener('click', run);
   return run;

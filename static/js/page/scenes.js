@@ -53,7 +53,8 @@ function silences(lanes) {
   });
 }
 
-const returned = (lanes) => each(lanes, ({ stamp }) => (stamp ? `${seconds(stamp.backMs)} s` : t('scene.not_back')));
+const back = ({ stamp, state }) => (stamp ? `${seconds(stamp.backMs)} s` : t(state === 'paused' ? 'state.paused' : 'scene.not_back'));
+const returned = (lanes) => each(lanes, back);
 
 /** The sentence of each, from what was measured. Pure but for the words. */
 export const SENTENCES = {
@@ -61,7 +62,7 @@ export const SENTENCES = {
   burst: ({ lanes }) => t('scene.burst.result', { events: each(lanes, ({ count }) => number(count)), times: each(lanes, ({ p99 }) => ms(p99)), lost: losses(lanes) }),
   slow: ({ lanes }) => t('scene.slow.result', { times: each(lanes, ({ p50 }) => ms(p50)), lost: losses(lanes) }),
   proxy: ({ lanes }) => silences(lanes),
-  cut: ({ lanes }) => t('scene.cut.result', { times: returned(lanes), missed: number(lanes.reduce((all, { stamp }) => all + (stamp?.missed ?? 0), 0)), lost: losses(lanes) }),
+  cut: ({ lanes }) => t('scene.cut.result', { times: returned(lanes), missed: number(Math.max(...lanes.map(({ stamp }) => stamp?.missed ?? 0))), lost: losses(lanes) }),
   restart: ({ lanes, away }) => t('scene.restart.result', { seconds: seconds(away), times: returned(lanes), lost: losses(lanes), told: number(sum(lanes, 'told')) }),
   crowd: ({ lanes, crowd }) => t(crowd.count > 0 ? 'scene.crowd.result' : 'scene.crowd.none', {
     count: number(crowd.count), wanted: number(crowd.wanted), deliveries: number(crowd.deliveries), cpu: number(crowd.cpu, 0), memory: bytesText(crowd.rss),
@@ -102,6 +103,9 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
     tick();
   });
 
+  // One that was paused by hand does not come back.
+  const haveReturned = (before) => lanes.every((lane, i) => lane.paused || lane.stamped.serial > before[i]);
+
   const acts = {
     calm: async () => {
       await stage({ rate: 2, payload: 256 });
@@ -134,7 +138,7 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
         for (const lane of lanes) lane.cut(CUT_MS).catch(() => {});
         for (const label of bookLabels()) api.cut(label, CUT_MS).catch(() => {});
         await pause(CUT_MS);
-        await pause(RETURN_MS, () => lanes.every((lane, i) => lane.stamped.serial > before[i]));
+        await pause(RETURN_MS, () => haveReturned(before));
         await pause(1500);
       });
     },
@@ -145,7 +149,7 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
         const began = performance.now();
         let away = 0;
         running.back = restart().then(() => { away = performance.now() - began; });
-        await pause(RETURN_MS, () => away > 0 && lanes.every((lane, i) => lane.stamped.serial > before[i]));
+        await pause(RETURN_MS, () => away > 0 && haveReturned(before));
         return { away: away || performance.now() - began };
       });
     },
@@ -177,6 +181,7 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
   const stage = async (source, conditions = {}) => {
     await controls.set({ paused: false, ...source }, running.id);
     await network.set(conditions);
+    anew();
   };
   const measured = async (act) => {
     const textbook = lostByTextbook();
@@ -191,16 +196,14 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
   };
 
   /** Whether nothing was changed by hand up to here. */
-  const restore = async (before) => {
+  const restore = async (kept) => {
     // There is nobody to be asked while the server is away.
     await running.back;
     const isOver = await api.sceneEnd(running.id).then(() => false, (error) => error.status === 409);
-    // A new server knows neither the lease nor what was set.
-    const isForgotten = isOver && running.back !== null;
-    if (isForgotten && !running.disturbed) await controls.set(before.source).catch(() => {});
     controls.release();
-    await network.restore(before.network).catch(() => {});
-    return !isOver || isForgotten;
+    await network.restore(kept).catch(() => {});
+    // A new server does not know the lease, and has what was set before it.
+    return !isOver || running.back !== null;
   };
 
   const show = (name) => {
@@ -224,11 +227,10 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
   const play = async (name) => {
     if (running) return;
     played += 1;
-    running = { id: `${visitor}-${played}`, stopped: false, disturbed: false, back: null };
+    running = { id: `${visitor}-${played}`, stopped: false, disturbed: false, back: null, unseen: 0 };
     show(name);
     const title = t(`scene.${name}`);
-    const { rate, payload, paused } = controls.source;
-    const before = { source: { rate, payload, paused }, network: network.keep() };
+    const kept = network.keep();
     try {
       await api.scene(running.id, name, LEASE_SECONDS);
     } catch (error) {
@@ -244,7 +246,7 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
       fault = error;
     }
     const { disturbed } = running;
-    const isOurs = await restore(before);
+    const isOurs = await restore(kept);
     anew();
     if (disturbed || !isOurs) say(t('scene.disturbed', { name: title }));
     else if (fault instanceof Stopped) say(t('scene.stopped', { name: title }));
@@ -259,6 +261,16 @@ export function scenes({ lanes, controls, network, restart, visitor, anew, lostB
     /** Something was done by hand that the sentence would not tell of: the scenario ends without one. */
     disturb() {
       if (running) Object.assign(running, { stopped: true, disturbed: true });
+    },
+    /**
+     * What the server says of the scenario that runs, once a second.
+     * @param {{id: string, name: string} | null} scene
+     */
+    seen(scene) {
+      if (!running || running.back) return;
+      // One answer may be from before it began; two are not.
+      running.unseen = scene?.id === running.id ? 0 : running.unseen + 1;
+      if (running.unseen > 1) this.disturb();
     },
   };
 }

@@ -39,9 +39,10 @@ struct Inner {
 }
 
 impl Crowd {
-    /// Bots for a server that takes so many connections.
+    /// Bots for a server that takes so many connections. Every third one polls, and a poll that is asked for before the
+    /// connection of the last one is free again takes a second one.
     pub(super) fn new(connections_max: usize) -> Self {
-        let max = connections_max.saturating_sub(CONNECTIONS_BESIDE).min(BOTS_MAX);
+        let max = (connections_max.saturating_sub(CONNECTIONS_BESIDE) * 3 / 4).min(BOTS_MAX);
         Self { server: OnceLock::new(), max, inner: Arc::default() }
     }
 

@@ -12,6 +12,7 @@ use tricast_wire::text;
 
 use super::pace::RATE_MAX;
 use super::process::{CpuMeter, rss_bytes};
+use super::scene::LeaseState;
 use super::source::{PAYLOAD_BYTES_MAX, ROOMS};
 use super::stage::Stage;
 use super::textbook::CHANNEL_EVENTS;
@@ -50,6 +51,8 @@ pub(super) struct Counts {
 pub(super) struct State {
     source: SourceState,
     server: ServerState,
+    /// The scenario that runs, on whichever page.
+    scene: Option<LeaseState>,
     now: String,
     limits: LimitsState,
 }
@@ -102,7 +105,11 @@ impl Desk {
             textbook: broadcast::Sender::new(CHANNEL_EVENTS),
             seed: parts.seed,
             counts: Counts::default(),
-            stage: Stage::new(Wishes::bounded(parts.rate, parts.payload), Arc::clone(&parts.bots)),
+            stage: Stage::new(
+                Wishes::bounded(parts.rate, parts.payload),
+                Arc::clone(&parts.kept),
+                Arc::clone(&parts.bots),
+            ),
             shared,
             started: now,
             cpu: Mutex::new(CpuMeter::start(now)),
@@ -120,6 +127,7 @@ impl Desk {
         State {
             source: self.source_state(),
             server: self.server_state(),
+            scene: self.stage.running(),
             now: text::time(self.shared.now()),
             limits: LimitsState {
                 rate_max: RATE_MAX,

@@ -37,6 +37,7 @@ pub(crate) use desk::Desk;
 pub use network::{Network, WireDirection, WirePiece, WireTotals, WireView};
 pub use power::Power;
 pub(crate) use routes::configure;
+pub use stage::Kept;
 pub(crate) use task::start;
 
 /// What turns a server into the demo.
@@ -53,6 +54,8 @@ pub struct DemoParts {
     pub rate: f64,
     /// The size of an event's `data` at the start, in bytes: 64 to 65536.
     pub payload: usize,
+    /// What was set by hand, over restarts at the page's word.
+    pub kept: Arc<Kept>,
     /// Decides what the source tells. The same seed tells the same.
     pub seed: u64,
 }

@@ -11,9 +11,24 @@ use super::scene::{Lease, LeaseState, Setting, is_over};
 use super::wishes::{FLOW_BYTES_MAX, Wishes};
 use crate::problem::Refusal;
 
+/// What was set by hand last, for a server that is started again in the same process.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Option<Wishes>>);
+
+impl Kept {
+    fn get(&self) -> Option<Wishes> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, wishes: Wishes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(wishes);
+    }
+}
+
 /// The controls' end of the demo.
 pub(crate) struct Stage {
     wishes: watch::Sender<Wishes>,
+    kept: Arc<Kept>,
     bots: Arc<dyn Bots>,
     /// Every change is made under this lock, so that two at once both hold.
     lease: Mutex<Option<Lease>>,
@@ -21,10 +36,10 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A stage on which nothing is played.
-    pub(super) fn new(wishes: Wishes, bots: Arc<dyn Bots>) -> Self {
-        let (wishes, _) = watch::channel(wishes);
-        Self { wishes, bots, lease: Mutex::default(), lease_changed: Notify::new() }
+    /// A stage on which nothing is played: as it was kept, else by the wishes.
+    pub(super) fn new(wishes: Wishes, kept: Arc<Kept>, bots: Arc<dyn Bots>) -> Self {
+        let (wishes, _) = watch::channel(kept.get().unwrap_or(wishes));
+        Self { wishes, kept, bots, lease: Mutex::default(), lease_changed: Notify::new() }
     }
 
     /// What the source is asked to do, now and whenever that changes.
@@ -42,6 +57,7 @@ impl Stage {
         let wishes = from.wishes.changed(body, from.bots)?;
         self.end_unless(&mut lease, scene);
         self.set(Setting { wishes, ..from });
+        self.keep(lease.as_ref());
         Ok(())
     }
 
@@ -59,6 +75,7 @@ impl Stage {
         self.end_unless(&mut lease, scene);
         self.wish(from.wishes);
         self.bots.want(count);
+        self.keep(lease.as_ref());
         Ok(())
     }
 
@@ -90,6 +107,14 @@ impl Stage {
         self.set(ended.before);
         self.lease_changed.notify_one();
         Ok(())
+    }
+
+    /// The scenario that runs.
+    pub(super) fn running(&self) -> Option<LeaseState> {
+        let now = Instant::now();
+        let mut lease = self.lease();
+        self.end_if_run_out(&mut lease, now);
+        lease.as_ref().map(|lease| lease.state(now))
     }
 
     /// Ends each scenario that is not heard of for as long as it asked for; never returns.
@@ -135,6 +160,13 @@ impl Stage {
         self.wish(setting.wishes);
         if self.bots.state().wanted != setting.bots {
             self.bots.want(setting.bots);
+        }
+    }
+
+    /// What a scenario sets is not kept: what was set before it still is.
+    fn keep(&self, lease: Option<&Lease>) {
+        if lease.is_none() {
+            self.kept.set(*self.wishes.borrow());
         }
     }
 

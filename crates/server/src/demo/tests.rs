@@ -99,7 +99,8 @@ fn desk_on(network: Arc<NotingNetwork>, rate: f64, payload: usize) -> (Arc<Desk>
     let power = Arc::<NotingNetwork>::clone(&network);
     let bots = Arc::<NotingNetwork>::clone(&network);
     let adviser = Arc::<NotingNetwork>::clone(&network);
-    let parts = DemoParts { network, power, bots, adviser, rate, payload, seed: 7 };
+    let kept = Arc::default();
+    let parts = DemoParts { network, power, bots, adviser, rate, payload, kept, seed: 7 };
     (Arc::new(Desk::new(&parts, Arc::clone(&shared))), shared)
 }
 
@@ -185,6 +186,7 @@ async fn state_has_all_that_the_page_shows() {
             "cpu_percent": null, "rss_bytes": 0, "uptime_ms": 0, "deliveries": 0,
             "subscribers": {"poll": 0, "sse": 0, "ws": 0},
         },
+        "scene": null,
         "now": "",
         "limits": {"rate_max": 5000.0, "payload_max": 65536, "flow_max": 335_544_320.0},
     });
@@ -320,6 +322,8 @@ async fn what_a_scenario_sets_is_set_back_when_it_ends() {
     assert_eq!(demo.ask("PATCH", "/demo/source?scene=a1", r#"{"rate":50}"#).await.0, 200);
     assert_eq!(demo.ask("PUT", "/demo/bots?scene=a1", r#"{"count":50}"#).await.0, 200);
     assert_eq!(demo.set(), (50.0, 50));
+    let (_, state, _) = demo.ask("GET", "/demo/state", "").await;
+    assert_eq!((&state["scene"]["id"], &state["scene"]["name"]), (&json!("a1"), &json!("crowd")));
     let (status, problem, _) =
         demo.ask("POST", "/demo/scene", r#"{"id":"b2","name":"calm","seconds":9}"#).await;
     assert_eq!(status, 409);
@@ -362,6 +366,28 @@ async fn a_server_that_ends_in_a_scenario_leaves_the_bots_as_they_were() {
     desk.stage.want_bots(50, Some("a1")).unwrap();
     drop(desk);
     assert_eq!(network.state().wanted, 5);
+}
+
+#[actix_web::test]
+async fn a_server_that_is_started_again_has_what_was_set_by_hand() {
+    let demo = Asked::new();
+    let stage = |kept: &Arc<Kept>| {
+        let bots: Arc<dyn Bots> = Arc::<NotingNetwork>::clone(&demo.network);
+        stage::Stage::new(wishes::Wishes::bounded(2.0, 256), Arc::clone(kept), bots)
+    };
+    let rate = |stage: &stage::Stage| stage.wishes().borrow().rate;
+    let kept = Arc::default();
+    assert_eq!(rate(&stage(&kept)), 2.0);
+    let first = stage(&kept);
+    first.change(br#"{"rate":50}"#, None).unwrap();
+    first.begin(CROWD.as_bytes()).unwrap();
+    first.change(br#"{"rate":500}"#, Some("a1")).unwrap();
+    assert_eq!((rate(&first), rate(&stage(&kept))), (500.0, 50.0), "what a scenario sets is not kept");
+    first.change(br#"{"payload":1024}"#, None).unwrap();
+    assert_eq!(rate(&stage(&kept)), 50.0);
+    first.change(br#"{"rate":7}"#, None).unwrap();
+    drop(first);
+    assert_eq!(rate(&stage(&kept)), 7.0);
 }
 
 #[actix_web::test]

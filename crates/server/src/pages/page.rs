@@ -89,6 +89,8 @@ struct Page {
     scenes: &'static [Scene],
     tabs: &'static [&'static str],
     version: &'static str,
+    /// Where the visitor found the server, for commands to be pasted.
+    origin: String,
 }
 
 /// `GET /`: the page, in the visitor's language.
@@ -101,6 +103,7 @@ pub(super) async fn show(request: HttpRequest, query: web::Query<Query>) -> acti
         scenes: &SCENES,
         tabs: &TABS,
         version: env!("CARGO_PKG_VERSION"),
+        origin: origin(&request),
     };
     answer(&request, &choice, &page)
 }
@@ -122,9 +125,13 @@ pub(super) fn answer(
     if !takes_gzip(request) {
         return Ok(response.body(html));
     }
-    // Quickly rather than well: each visitor's page is made anew.
     response.insert_header(header::ContentEncoding::Gzip);
-    Ok(response.body(packed(html.as_bytes(), Compression::fast())))
+    Ok(response.body(packed(html.as_bytes(), Compression::default())))
+}
+
+fn origin(request: &HttpRequest) -> String {
+    let info = request.connection_info();
+    format!("{}://{}", info.scheme(), info.host())
 }
 
 fn remembered(language: Language) -> String {

@@ -129,7 +129,13 @@ impl Tale {
         let (topic, author, remark) = (self.thing, one_of(&PEOPLE, rng), one_of(&REMARKS, rng));
         let text = match kind {
             "comment.added" => format!("{author} on “{topic}”: {remark}"),
-            _ => format!("{author} closed “{topic}” after {} comments", self.told - 1),
+            _ => {
+                let comments = self.told - 1;
+                format!(
+                    "{author} closed “{topic}” after {comments} comment{}",
+                    if comments == 1 { "" } else { "s" }
+                )
+            }
         };
         let fields = vec![
             ("thread", json!(self.number)),
