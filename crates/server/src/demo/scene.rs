@@ -97,5 +97,5 @@ pub(super) fn is_over() -> Refusal {
 }
 
 fn conflict(detail: impl Into<String>) -> Problem {
-    Problem::new(Reason::BadRequest, detail).with_status(409)
+    Problem::new(Reason::Forbidden, detail).with_status(409)
 }
