@@ -403,6 +403,6 @@ async fn a_mistake_in_a_lease_names_its_field() {
         refused("POST", "/demo/scene", body, (400, "bad_request", field)).await;
     }
     refused("GET", "/demo/scene", "", (405, "bad_request", "method:")).await;
-    refused("PATCH", "/demo/source?scene=a1", r#"{"rate":1}"#, (409, "bad_request", "scene:")).await;
+    refused("PATCH", "/demo/source?scene=a1", r#"{"rate":1}"#, (409, "forbidden", "scene:")).await;
     refused("POST", "/demo/scene?evil", "{}", (403, "forbidden", "Origin:")).await;
 }
