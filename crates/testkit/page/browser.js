@@ -73,6 +73,16 @@ export async function open(chrome, url, options = {}) {
   return { page, errors, close: () => context.close() };
 }
 
+/** One visit; whatever the test does, the page is closed and its own faults are shown. */
+export async function visit(chrome, url, options, act) {
+  const visited = await open(chrome, url, options);
+  try {
+    await act(visited.page, visited);
+  } finally {
+    await visited.close();
+  }
+}
+
 export const WAYS = ['poll', 'sse', 'ws'];
 
 /** What a lane says of itself. */
@@ -103,3 +113,14 @@ export const reaches = (page, way, state) => page.waitForFunction(
   ([name, wanted]) => document.getElementById(`lane-${name}`).dataset.state === wanted,
   [way, state],
 );
+
+/** Sends what stands in the composer; gives each lane with whether it got it, and the words for that. */
+export async function sent(page) {
+  const old = await page.getAttribute('.who-row li', 'data-offset');
+  await page.click('[data-x="send"] [type="submit"]');
+  await page.waitForFunction((offset) => {
+    const cells = [...document.querySelectorAll('.who-row li')];
+    return cells[0].dataset.offset !== (offset ?? undefined) && cells.every((cell) => cell.dataset.got !== 'open');
+  }, old);
+  return page.$$eval('.who-row li', (cells) => cells.map((cell) => [cell.dataset.way, cell.dataset.got, cell.querySelector('b').textContent]));
+}
