@@ -51,6 +51,20 @@ fn a_regression_ends_with_3_unless_it_is_only_to_be_told() {
 }
 
 #[test]
+fn a_run_that_lost_its_figures_does_not_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run: serde_json::Value = serde_json::from_str(&fs::read_to_string(SAMPLE).unwrap()).unwrap();
+    run["saturation"] = serde_json::json!([]);
+    fs::write(folder.path().join("less.json"), run.to_string()).unwrap();
+    let compare = |arguments: &[&str]| lab(folder.path(), &[&["compare"], arguments].concat());
+    check(&compare(&[SAMPLE, "less.json"]), 3, "missing");
+    check(&compare(&[SAMPLE, "less.json", "--no-fail"]), 0, "missing");
+    let json = compare(&[SAMPLE, "less.json", "--format", "json"]).stdout;
+    let gone = serde_json::from_slice::<serde_json::Value>(&json).unwrap()["gone"].clone();
+    assert!(gone.as_array().unwrap().iter().any(|one| one["metric"] == "deliveries_per_second"));
+}
+
+#[test]
 fn reports_of_two_machines_merge() {
     let folder = tempfile::tempdir().unwrap();
     let slower = slower(folder.path());

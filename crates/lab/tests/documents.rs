@@ -61,8 +61,9 @@ fn a_comparison_of_the_sample_with_itself_alarms_nobody() {
     let (mut judged, mut alarms) = (0, Vec::new());
     for deal in deals {
         let [one, other] = deal.map(|of| of_repetitions(&run, of));
-        let found = changes(&one, &other).changes;
-        for change in found {
+        let found = changes(&one, &other);
+        assert!(found.gone.is_empty(), "{:?}", found.gone);
+        for change in found.changes {
             judged += usize::from(change.judgement != Judgement::Untold);
             if matches!(change.judgement, Judgement::Regressed | Judgement::Improved) {
                 alarms.push(change);

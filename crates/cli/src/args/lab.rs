@@ -55,7 +55,8 @@ const COMPARE_HELP: &str = "\
 A change counts where it is outside the noise of both runs and its 95 % interval leaves 1 out.
 Absolute times of different machines are not compared; bytes, counts, memory and ratios are.
 
-Exit codes: 0 nothing regressed, 3 something did, 1 a run that cannot be read.
+Exit codes: 0 nothing regressed, 3 something did, or a figure of the earlier run is missing in the
+later one, or nothing could be compared, 1 a run that cannot be read.
 
 Examples:
   tricast lab compare target/tricast/runs/20260101T000000Z-quick

@@ -11,7 +11,7 @@ use tricast_lab::{changes_markdown, changes_page};
 use super::meant;
 use crate::args::{ChangesFormat, LabCompareFlags, LanguageFlag};
 
-/// Something regressed. It has been said; the exit code says it once more.
+/// Something regressed or is gone, or nothing could be compared. It has been said; the exit code says it once more.
 #[derive(Debug)]
 pub(crate) struct Regressed;
 
@@ -33,7 +33,7 @@ pub(super) fn compare(flags: &LabCompareFlags) -> anyhow::Result<()> {
         }
         None => write!(std::io::stdout().lock(), "{text}")?,
     }
-    if found.regressed() && !flags.no_fail { Err(Regressed.into()) } else { Ok(()) }
+    if found.alarms() && !flags.no_fail { Err(Regressed.into()) } else { Ok(()) }
 }
 
 fn told(found: &Changes, flags: &LabCompareFlags) -> anyhow::Result<String> {

@@ -7,22 +7,22 @@
 //!
 //! Cells are compared where both runs have one of the same name that asks for the same; the others are named.
 
+mod gone;
 mod sides;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub use self::gone::Gone;
 pub use self::sides::Side;
 pub(crate) use self::words::side_text;
 pub use self::words::{ChangesText, changes_in_words};
-
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::result::{CellRecord, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Figure, Subject, figure, flights, noise as noise_within, ratio_interval, repeated};
+use crate::summary::{Figure, Subject, figure, noise as noise_within, ratio_interval, repeated};
 
 /// Two runs against each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Changes {
     pub same_machine: bool,
     /// What was compared.
     pub changes: Vec<Change>,
+    /// Figures of the earlier run that the later one was asked for too, and does not have.
+    #[serde(default)]
+    pub gone: Vec<Gone>,
     /// Metrics that are not compared, since absolute times of different machines say nothing about the program.
     pub refused: Vec<Metric>,
     /// Cells that only one run has, or that ask for different things.
@@ -99,9 +102,20 @@ impl Changes {
         self.changes.iter().any(|change| change.judgement == Judgement::Regressed)
     }
 
-    /// How many changes were judged so.
+    /// Whether no figure of both runs was compared, counts of lost and doubled events aside, which every run has.
+    pub fn is_void(&self) -> bool {
+        self.gone.is_empty() && self.changes.iter().all(|change| is_total(change.metric))
+    }
+
+    /// Whether the later run may not pass: something regressed, is gone, or nothing could be compared.
+    pub fn alarms(&self) -> bool {
+        self.regressed() || !self.gone.is_empty() || self.is_void()
+    }
+
+    /// How many changes were judged so. Of a figure that is gone nothing can be told.
     pub fn count(&self, judgement: Judgement) -> usize {
-        self.changes.iter().filter(|change| change.judgement == judgement).count()
+        let gone = if judgement == Judgement::Untold { self.gone.len() } else { 0 };
+        self.changes.iter().filter(|change| change.judgement == judgement).count() + gone
     }
 }
 
@@ -131,7 +145,7 @@ pub fn changes(before: &Run, after: &Run) -> Changes {
     let same_machine = Side::same_machine(&before.environment, &after.environment);
     let told = |metric: &Metric| same_machine || is_portable(*metric);
     let (cells, unmatched) = matched(before, after);
-    let mut changes = Vec::new();
+    let (mut changes, mut gone) = (Vec::new(), Vec::new());
     let mut refused = Vec::new();
     for metric in METRICS {
         if !told(&metric) {
@@ -143,14 +157,24 @@ pub fn changes(before: &Run, after: &Run) -> Changes {
             let noise = noise(before, after, subject);
             let each = Transport::ALL.into_iter().filter_map(|t| change(before, after, subject, t, noise));
             changes.extend(each);
+            let lost = |t: &Transport| gone::gone(before, after, subject, *t);
+            gone.extend(Transport::ALL.iter().filter_map(lost));
         }
     }
     changes.sort_by_key(|change| change.judgement);
-    Changes { before: Side::of(before), after: Side::of(after), same_machine, changes, refused, unmatched }
+    Changes {
+        before: Side::of(before),
+        after: Side::of(after),
+        same_machine,
+        changes,
+        gone,
+        refused,
+        unmatched,
+    }
 }
 
 /// What is compared; the largest latency is not, since one value of a run says nothing.
-const METRICS: [Metric; 10] = [
+const METRICS: [Metric; 13] = [
     Metric::P50Us,
     Metric::P99Us,
     Metric::P999Us,
@@ -159,6 +183,9 @@ const METRICS: [Metric; 10] = [
     Metric::RawRatio,
     Metric::KibPerConnection,
     Metric::BytesPerDelivery,
+    Metric::ReconnectP99Us,
+    Metric::CatchUpP99Us,
+    Metric::ToldLost,
     Metric::Lost,
     Metric::Duplicated,
 ];
@@ -195,23 +222,12 @@ fn places<'a>(metric: Metric, cells: &[&'a str], before: &Run, after: &Run) -> V
         | Metric::ToldLost
         | Metric::SilenceUs => cells.iter().map(|cell| (*cell, 1)).collect(),
         Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio => {
-            let both = |k: &u32| loads(before, *k) == loads(after, *k) && flights(after).contains(k);
-            flights(before).into_iter().filter(both).map(|k| ("", k)).collect()
+            let both = |k: &u32| gone::loads(before, *k) == gone::loads(after, *k);
+            gone::flights(before).into_iter().filter(both).map(|k| ("", k)).collect()
         }
-        Metric::KibPerConnection if memory_at(before) != memory_at(after) => Vec::new(),
+        Metric::KibPerConnection if gone::memory_at(before) != gone::memory_at(after) => Vec::new(),
         Metric::KibPerConnection | Metric::Lost | Metric::Duplicated => vec![("", 1)],
     }
-}
-
-/// The subscribers of the closed loops with so many events in flight.
-fn loads(run: &Run, in_flight: u32) -> BTreeSet<u32> {
-    let visits = run.saturation.iter().filter(|visit| visit.in_flight == in_flight);
-    visits.map(|visit| visit.subscribers).collect()
-}
-
-/// The numbers of subscribers at which memory was read.
-fn memory_at(run: &Run) -> BTreeSet<u32> {
-    run.memory.iter().flat_map(|visit| &visit.points).map(|point| point.subscribers).collect()
 }
 
 /// The larger of both runs' noise bands.
@@ -229,21 +245,38 @@ fn change(
 ) -> Option<Change> {
     let [was, is] = [before, after].map(|run| figure(run, subject, transport));
     let (was, is) = (was?, is?);
-    let counted = matches!(subject.metric, Metric::Lost | Metric::Duplicated);
-    let ratio = if counted { None } else { ratio(before, after, subject, transport, [was, is]) };
-    let closed =
-        matches!(subject.metric, Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio);
+    let ratio =
+        if is_total(subject.metric) { None } else { ratio(before, after, subject, transport, [was, is]) };
     Some(Change {
         metric: subject.metric,
         transport,
-        cell: (!subject.cell.is_empty()).then(|| subject.cell.to_owned()),
-        in_flight: closed.then_some(subject.in_flight),
+        cell: cell_of(subject),
+        in_flight: flight_of(subject),
         before: was,
         after: is,
         ratio,
         noise,
-        judgement: if counted { counts(was, is) } else { judge(subject.metric, ratio, noise) },
+        judgement: match subject.metric {
+            Metric::Lost | Metric::Duplicated => counts(was, is),
+            Metric::ToldLost => told_lost(was, is).unwrap_or_else(|| judge(subject.metric, ratio, noise)),
+            metric => judge(metric, ratio, noise),
+        },
     })
+}
+
+/// Whether a metric is one count of a whole run.
+fn is_total(metric: Metric) -> bool {
+    matches!(metric, Metric::Lost | Metric::Duplicated)
+}
+
+fn cell_of(subject: Subject<'_>) -> Option<String> {
+    (!subject.cell.is_empty()).then(|| subject.cell.to_owned())
+}
+
+fn flight_of(subject: Subject<'_>) -> Option<u32> {
+    let closed =
+        matches!(subject.metric, Metric::DeliveriesPerSecond | Metric::CpuUsPerDelivery | Metric::RawRatio);
+    closed.then_some(subject.in_flight)
 }
 
 fn ratio(
@@ -269,6 +302,17 @@ fn counts(was: Figure, is: Figure) -> Judgement {
         std::cmp::Ordering::Greater => Judgement::Regressed,
         std::cmp::Ordering::Less => Judgement::Improved,
         std::cmp::Ordering::Equal => Judgement::WithinNoise,
+    }
+}
+
+/// Where no event is told as lost there is no ratio: then every repetition of the other side must have some.
+fn told_lost(was: Figure, is: Figure) -> Option<Judgement> {
+    let enough = was.repetitions.min(is.repetitions) >= REPETITIONS_LEAST;
+    match (was.high <= 0.0, is.high <= 0.0) {
+        (true, true) => Some(Judgement::WithinNoise),
+        (true, false) if enough && is.low > 0.0 => Some(Judgement::Regressed),
+        (false, true) if enough && was.low > 0.0 => Some(Judgement::Improved),
+        _ => None,
     }
 }
 

@@ -91,6 +91,91 @@ fn one_lost_event_is_a_regression() {
 }
 
 #[test]
+fn a_figure_that_the_later_run_lost_is_told_and_alarms() {
+    let mut after = synthetic();
+    let cell = after.scenario.cells[0].name.clone();
+    let lost = |v: &&mut crate::result::LatencyVisit| v.cell == cell && v.transport == Transport::Sse;
+    after.latency.iter_mut().filter(lost).for_each(|v| v.void.push("1 lost".to_owned()));
+    after.saturation.clear();
+    after.memory.clear();
+    let found = changes(&synthetic(), &after);
+    let gone = |metric, transport, in_flight| {
+        found.gone.iter().any(|g| (g.metric, g.transport, g.in_flight) == (metric, transport, in_flight))
+    };
+    assert!(gone(Metric::P99Us, Transport::Sse, None) && !gone(Metric::P99Us, Transport::Poll, None));
+    assert!(gone(Metric::DeliveriesPerSecond, Transport::Poll, Some(8)));
+    assert!(gone(Metric::KibPerConnection, Transport::Websocket, None));
+    assert!(!found.regressed() && found.alarms());
+    assert_eq!(found.count(Judgement::Untold), found.gone.len());
+    for language in Language::ALL {
+        let told = changes_in_words(&found, language);
+        assert!(told.rows[0].0 == Judgement::Untold && told.rows.len() > found.changes.len());
+        let missing = crate::report::Words(language).get("compare.missing");
+        let page = crate::changes_page(&found, language).unwrap();
+        for text in [told.to_string(), crate::changes_markdown(&found, language), page] {
+            assert!(text.contains(missing), "{text}");
+        }
+    }
+    let json = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<Changes>(&json).unwrap(), found);
+    // What the later run was not asked for is not missed.
+    after.scenario.transports.retain(|t| *t != Transport::Sse);
+    assert!(changes(&synthetic(), &after).gone.iter().all(|g| g.transport != Transport::Sse));
+    assert!(!changes(&after, &synthetic()).alarms(), "more than before is no loss");
+}
+
+#[test]
+fn a_void_step_of_a_sweep_is_no_alarm() {
+    let mut after = synthetic();
+    let step = after.scenario.cells.iter().find(|cell| cell.workload.sweep.is_some()).unwrap().name.clone();
+    after.latency.iter_mut().filter(|v| v.cell == step).for_each(|v| v.void.push("x".to_owned()));
+    assert!(changes(&synthetic(), &after).gone.is_empty());
+    after.latency.retain(|v| v.cell != step);
+    assert!(!changes(&synthetic(), &after).gone.is_empty(), "a step that was left out is one");
+}
+
+#[test]
+fn runs_with_nothing_in_common_do_not_pass() {
+    let mut other = synthetic();
+    other.scenario.cells.iter_mut().for_each(|cell| cell.rate += 1);
+    other.saturation.iter_mut().for_each(|visit| visit.subscribers += 1);
+    other.memory.iter_mut().for_each(|visit| visit.points.truncate(2));
+    let found = changes(&synthetic(), &other);
+    assert!(found.is_void() && found.alarms() && !found.regressed(), "{found:?}");
+    let text = changes_in_words(&found, Language::English).verdict;
+    assert!(text.starts_with("Nothing"), "{text}");
+}
+
+#[test]
+fn breaks_are_compared_where_both_runs_have_them() {
+    let told = |run: &mut Run, told_lost| {
+        for visit in &mut run.latency {
+            visit.recovery = Some(crate::result::Recovery {
+                reconnect: visit.latency.clone(),
+                catch_up: visit.latency.clone(),
+                told_lost,
+                ..Default::default()
+            });
+        }
+    };
+    let mut before = synthetic();
+    before.latency.iter_mut().for_each(|visit| visit.recovery = None);
+    let mut after = before.clone();
+    assert!(changes(&before, &after).changes.iter().all(|c| c.metric != Metric::ToldLost));
+    told(&mut before, 0);
+    told(&mut after, 0);
+    let found = changes(&before, &after);
+    for metric in [Metric::ReconnectP99Us, Metric::CatchUpP99Us, Metric::ToldLost] {
+        assert_eq!(of(&found, metric, Transport::Sse).judgement, Judgement::WithinNoise, "{metric:?}");
+    }
+    told(&mut after, 2);
+    let lost = |before, after| of(&changes(before, after), Metric::ToldLost, Transport::Sse).judgement;
+    assert_eq!(lost(&before, &after), Judgement::Regressed);
+    assert_eq!(lost(&after, &before), Judgement::Improved);
+    assert_eq!(lost(&after, &after), Judgement::WithinNoise);
+}
+
+#[test]
 fn times_of_two_machines_are_not_compared() {
     let mut after = synthetic();
     after.environment.cpu = Some("another".to_owned());

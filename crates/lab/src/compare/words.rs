@@ -1,6 +1,6 @@
 //! The changes in words: for the terminal, and for a page or a Markdown table made of the same rows.
 
-use super::{Change, Changes, Judgement, REPETITIONS_ENOUGH, Side};
+use super::{Change, Changes, Gone, Judgement, REPETITIONS_ENOUGH, Side};
 use crate::report::{Language, Words, metric};
 
 /// Changes in one language.
@@ -14,7 +14,7 @@ pub struct ChangesText {
     pub remarks: Vec<String>,
     /// Names of the columns.
     pub head: Vec<String>,
-    /// The judgement and the row of each change, regressions first.
+    /// The judgement and the row of each figure that is gone, then of each change, regressions first.
     pub rows: Vec<(Judgement, Vec<String>)>,
 }
 
@@ -28,11 +28,19 @@ pub fn changes_in_words(changes: &Changes, language: Language) -> ChangesText {
             .map(|(key, side)| format!("{}: {}", w.get(&format!("compare.{key}")), side_text(side, w))),
         remarks: remarks(changes, w),
         head: columns.map(|key| w.get(&format!("compare.{key}")).to_owned()).to_vec(),
-        rows: changes.changes.iter().map(|change| (change.judgement, row(change, w))).collect(),
+        rows: rows(changes, w),
     }
 }
 
+fn rows(changes: &Changes, w: Words) -> Vec<(Judgement, Vec<String>)> {
+    let gone = changes.gone.iter().map(|gone| (Judgement::Untold, gone_row(gone, w)));
+    gone.chain(changes.changes.iter().map(|change| (change.judgement, row(change, w)))).collect()
+}
+
 fn verdict(changes: &Changes, w: Words) -> String {
+    if changes.is_void() {
+        return w.get("compare.nothing").to_owned();
+    }
     let count = |judgement| changes.count(judgement).to_string();
     w.fill(
         "compare.counts",
@@ -62,6 +70,9 @@ pub(crate) fn side_text(side: &Side, w: Words) -> String {
 
 fn remarks(changes: &Changes, w: Words) -> Vec<String> {
     let mut remarks = Vec::new();
+    if !changes.gone.is_empty() {
+        remarks.push(w.fill("compare.gone", &[("count", &changes.gone.len().to_string())]));
+    }
     if !changes.same_machine {
         let names =
             |metrics: &[_]| metrics.iter().map(|m| metric::name(*m, w)).collect::<Vec<_>>().join(", ");
@@ -93,18 +104,33 @@ fn row(change: &Change, w: Words) -> Vec<String> {
         format!("{} ({}–{})", w.digits(r.value, 2), w.digits(r.low, 2), w.digits(r.high, 2))
     });
     let noise = change.noise.map_or("–".to_owned(), |n| format!("±{}", w.percent((n - 1.0) * 100.0)));
-    let place = change.cell.clone().unwrap_or_else(|| {
-        change.in_flight.map_or(String::new(), |k| w.fill("place.flight", &[("k", &k.to_string())]))
-    });
     vec![
         w.get(&format!("compare.{}", change.judgement.key())).to_owned(),
         metric::name(change.metric, w),
         format!("{} {}", metric::mark(change.transport), metric::transport(change.transport, w)),
-        place,
+        place(change.cell.as_deref(), change.in_flight, w),
         metric::printed(change.metric, change.before.value, w),
         metric::printed(change.metric, change.after.value, w),
         ratio,
         noise,
+    ]
+}
+
+fn place(cell: Option<&str>, in_flight: Option<u32>, w: Words) -> String {
+    let flight = || in_flight.map_or(String::new(), |k| w.fill("place.flight", &[("k", &k.to_string())]));
+    cell.map_or_else(flight, str::to_owned)
+}
+
+fn gone_row(gone: &Gone, w: Words) -> Vec<String> {
+    vec![
+        w.get("compare.untold").to_owned(),
+        metric::name(gone.metric, w),
+        format!("{} {}", metric::mark(gone.transport), metric::transport(gone.transport, w)),
+        place(gone.cell.as_deref(), gone.in_flight, w),
+        metric::printed(gone.metric, gone.before.value, w),
+        w.get("compare.missing").to_owned(),
+        "–".to_owned(),
+        "–".to_owned(),
     ]
 }
 
