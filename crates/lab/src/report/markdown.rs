@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::charts::Table;
 use super::metric::{mark, transport};
-use super::page::{claims, doubts, facts, limits, title};
+use super::page::{claims, doubts, facts, limits, subtitle, title};
 use super::part::parts;
+use super::peers::Section as PeersSection;
 use super::scale;
 use super::scorecard::{Entry, Row, rows};
 use super::section::Section;
@@ -47,10 +48,10 @@ fn brief(run: &Run) -> Run {
     brief
 }
 
-/// The whole report in brief. `beside_others` says that a section on other servers follows it.
-pub(super) fn report(run: &Run, beside_others: bool, language: Language) -> String {
+/// The whole report in brief. A section on other servers follows it where there is one.
+pub(super) fn report(run: &Run, peers: Option<&PeersSection>, language: Language) -> String {
     let w = Words(language);
-    let mut text = format!("# {}\n\n", title(run, w));
+    let mut text = format!("# {}\n\n{}\n\n", title(run, w), subtitle(peers, w));
     if run.synthetic {
         push(&mut text, format_args!("**{}**\n\n", w.get("synthetic")));
     }
@@ -79,7 +80,7 @@ pub(super) fn report(run: &Run, beside_others: bool, language: Language) -> Stri
     push(&mut text, format_args!("\n## {}\n\n", w.get("reproduce.title")));
     facts(run, w).iter().for_each(|(name, value)| push(&mut text, format_args!("- {name}: {value}\n")));
     push(&mut text, format_args!("\n## {}\n\n", w.get("limits.title")));
-    limits(run, beside_others, w).iter().for_each(|limit| push(&mut text, format_args!("- {limit}\n")));
+    limits(run, peers.is_some(), w).iter().for_each(|limit| push(&mut text, format_args!("- {limit}\n")));
     text.push('\n');
     text
 }

@@ -72,13 +72,13 @@ pub fn report(folder: &Path, language: Language) -> Result<Reports> {
     for one in Language::ALL {
         let section = compared.as_ref().map(|compared| peers::section(compared, one));
         let more = section.as_ref().map(peers::Section::markdown).unwrap_or_default();
+        let brief = markdown::report(&run, section.as_ref(), one);
         write(folder, &one.file("html"), &page::render(&run, section, one)?)?;
         let drawings = files::drawings(&run, Words(one));
         for drawn in &drawings {
             write(folder, &drawn.name, &drawn.svg)?;
         }
         let shown = files::markdown(&drawings, Words(one));
-        let brief = markdown::report(&run, compared.is_some(), one);
         write(folder, &one.file("md"), &format!("{brief}{more}{shown}"))?;
     }
     if let Some(compared) = &compared {

@@ -55,6 +55,7 @@ struct Page<'a> {
     /// Whether more is to come, where the page is served while the run is made.
     live: Option<bool>,
     title: &'static str,
+    subtitle: String,
     style: &'a str,
     sentences: Vec<String>,
     cases: Vec<Case>,
@@ -144,6 +145,7 @@ fn render_as(
         run,
         live,
         title: title(run, w),
+        subtitle: subtitle(peers.as_ref(), w),
         style: STYLE,
         sentences: verdict.sentences(),
         cases: verdict.cases(),
@@ -173,6 +175,11 @@ fn render_as(
         peers,
     };
     page.render().map_err(|e| LabError::Render(e.to_string()))
+}
+
+/// Where the figures come from: this run, but for those of a section on other servers.
+pub(super) fn subtitle(peers: Option<&PeersSection>, w: Words) -> String {
+    peers.map_or_else(|| w.get("subtitle").to_owned(), |peers| peers.subtitle.clone())
 }
 
 /// Throughput, and what a growing load does: the sweeps, or where there are none p99 over the cells' rates.

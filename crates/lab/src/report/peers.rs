@@ -27,6 +27,9 @@ const MEASURES: [Measure; 8] = [
 /// Rounds below which a median is little more than one value.
 const ROUNDS_MIN: u32 = 3;
 
+/// Characters of a commit's name that are shown.
+const COMMIT: usize = 12;
+
 /// A titled table of text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sheet {
@@ -47,6 +50,8 @@ pub(crate) struct Configuration {
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
     pub(crate) title: String,
+    /// What stands under the title of a report that has this section: not all of it is one run.
+    pub(crate) subtitle: String,
     pub(crate) lead: Vec<String>,
     pub(crate) sheets: Vec<Sheet>,
     pub(crate) configurations_title: String,
@@ -68,6 +73,7 @@ pub(crate) fn section(peers: &Peers, language: Language) -> Section {
     let there = peers.servers.iter().filter(|server| server.absent.is_none());
     Section {
         title: w.get("peers.title").to_owned(),
+        subtitle: subtitle(peers, w),
         lead: lead(peers, w),
         sheets,
         configurations_title: w.get("peers.configurations").to_owned(),
@@ -83,6 +89,16 @@ pub(crate) fn section(peers: &Peers, language: Language) -> Section {
             .map(|key| w.get(key).to_owned())
             .to_vec(),
     }
+}
+
+fn subtitle(peers: &Peers, w: Words) -> String {
+    let commit = peers.environment.git_commit.as_deref().unwrap_or("?");
+    let values = [
+        ("title", w.get("peers.title")),
+        ("date", peers.started.split('T').next().unwrap_or_default()),
+        ("commit", &commit[..commit.floor_char_boundary(COMMIT)]),
+    ];
+    w.fill("subtitle.peers", &values)
 }
 
 fn lead(peers: &Peers, w: Words) -> Vec<String> {

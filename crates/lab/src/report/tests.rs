@@ -132,7 +132,7 @@ fn a_run_of_crowds_alone_has_a_page_of_its_own() {
                 && !page.contains("NaN")
         );
         assert!(!page.contains("<b>") || !page.contains("many <b>"), "a cell's name was not escaped");
-        let text = super::markdown::report(&run, false, language);
+        let text = super::markdown::report(&run, None, language);
         assert!(text.contains("15") && !text.contains('{') && text.contains("| --- |"), "{text}");
     }
     let text = scorecard(&run, Language::English);
@@ -182,7 +182,7 @@ fn rankings_follow_the_noise() {
 
 #[test]
 fn what_the_load_limited_is_printed_as_a_bound() {
-    let text = |run: &Run| super::markdown::report(run, false, Language::English);
+    let text = |run: &Run| super::markdown::report(run, None, Language::English);
     let idle = text(&synthetic());
     assert!(!idle.contains("| ≥ ") && !idle.contains("| ≤ "));
     let mut run = synthetic();
@@ -276,6 +276,29 @@ fn a_run_with_a_comparison_has_a_section_on_it_and_one_without_has_none() {
     assert!(!with.contains("compares transports, not products"));
     let markdown = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(markdown.contains("## Beside other servers"));
+    // Those figures are of another run, and the subtitle says so.
+    assert!(without.contains("Every figure below comes from this run."));
+    for text in [&with, &markdown] {
+        assert!(text.contains("from this run, except “Beside other servers”"), "{text}");
+    }
+}
+
+#[test]
+fn paper_shows_what_is_folded_but_for_raw_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    synthetic().write(folder.path()).unwrap();
+    crate::peers::fixture::synthetic().write(folder.path()).unwrap();
+    report(folder.path(), Language::English).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let (style, body) = page.split_once("</style>").unwrap();
+    let print = style.split_once("@media print").unwrap().1;
+    assert!(
+        print.contains("::details-content { content-visibility: visible")
+            && !print.contains("details { display: none")
+    );
+    let texts = body.matches("<pre>").count();
+    assert!(texts > 1 && body.matches("<details class=\"screen-only\">").count() == texts);
+    assert!(body.contains("<h3 class=\"screen-only\">") && print.contains(".screen-only { display: none; }"));
 }
 
 #[test]
