@@ -28,6 +28,7 @@ fn slower(folder: &Path) -> String {
     for visit in run["saturation"].as_array_mut().unwrap() {
         visit["server_cpu_s"] = (visit["server_cpu_s"].as_f64().unwrap() * 2.0).into();
     }
+    run["id"] = "slower".into();
     let path = folder.join("slower.json");
     std::fs::write(&path, run.to_string()).unwrap();
     path.to_str().unwrap().to_owned()
@@ -68,6 +69,7 @@ fn a_run_that_lost_its_figures_does_not_pass() {
 fn reports_of_two_machines_merge() {
     let folder = tempfile::tempdir().unwrap();
     let slower = slower(folder.path());
+    check(&lab(folder.path(), &["report", SAMPLE, SAMPLE, "--merge", "both"]), 1, "given twice");
     check(&lab(folder.path(), &["report", SAMPLE, &slower, "--merge", "both"]), 0, "both/report.html");
     check(&lab(folder.path(), &["report", SAMPLE, &slower]), 1, "--merge");
     assert!(folder.path().join("both/report.fr.html").exists());

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::{CellRecord, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Figure, Subject, figure, noise as noise_within, ratio_interval, repeated};
+use crate::summary::{Figure, Subject, figure, is_total, noise as noise_within, ratio_interval, repeated};
 
 /// Two runs against each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -262,11 +262,6 @@ fn change(
             metric => judge(metric, ratio, noise),
         },
     })
-}
-
-/// Whether a metric is one count of a whole run.
-fn is_total(metric: Metric) -> bool {
-    matches!(metric, Metric::Lost | Metric::Duplicated)
 }
 
 fn cell_of(subject: Subject<'_>) -> Option<String> {

@@ -15,7 +15,8 @@ use super::verdict::Verdict;
 use super::write;
 use crate::compare::{Changes, Judgement, Side, changes_in_words, side_text};
 use crate::error::{LabError, Result};
-use crate::result::{Run, Transport};
+use crate::peers;
+use crate::result::{FILE, Run, Transport};
 
 /// A table with a heading; the first word of each row is how it came out, for its colour.
 struct Block {
@@ -94,13 +95,25 @@ pub fn changes_markdown(changes: &Changes, language: Language) -> String {
 /// the page in the language asked for.
 ///
 /// # Errors
-/// Fewer than two runs, one that compares nothing, or a folder that cannot be written to.
+/// Fewer than two runs, one that compares nothing or is given twice, a folder that holds a run itself, or one that cannot be
+/// written to.
 pub fn merge(runs: &[Run], folder: &Path, language: Language) -> Result<PathBuf> {
     if runs.len() < 2 {
         return Err(LabError::Render("a report of several machines wants two runs at least".to_owned()));
     }
     if let Some(run) = runs.iter().find(|run| !run.compares()) {
         return Err(LabError::Render(format!("the run {} has no comparison of transports", run.id)));
+    }
+    if let Some(run) = runs.iter().enumerate().find_map(|(i, run)| runs[..i].iter().find(|o| o.id == run.id))
+    {
+        return Err(LabError::Render(format!("the run {} is given twice", run.id)));
+    }
+    if let Some(own) = [FILE, peers::result::FILE].into_iter().find(|name| folder.join(name).exists()) {
+        let what = format!(
+            "{} holds a {own}, whose own report would be overwritten: name another folder",
+            folder.display()
+        );
+        return Err(LabError::Render(what));
     }
     fs::create_dir_all(folder).map_err(LabError::io(format!("make {}", folder.display())))?;
     for one in Language::ALL {
@@ -143,11 +156,11 @@ fn cases(runs: &[Run], w: Words) -> Block {
     let count = verdicts.iter().map(Vec::len).min().unwrap_or(0);
     let row = |index: usize| {
         let cases: Vec<_> = verdicts.iter().map(|cases| &cases[index]).collect();
-        let same = cases.iter().all(|case| case.choice == cases[0].choice);
+        let choices = cases.iter().filter(|case| case.is_measured).map(|case| &case.choice);
+        let (outcome, word) = agreement(&choices.collect::<Vec<_>>(), w);
         let told = cases.iter().map(|case| format!("{}: {}", case.choice, case.because));
-        let word = w.get(if same { "merge.same" } else { "merge.differs" }).to_owned();
         let cells = [word, cases[0].name.clone()].into_iter().chain(told).collect();
-        (if same { "pass" } else { "plain" }, cells)
+        (outcome, cells)
     };
     let head = ["merge.holds", "merge.case"].map(|key| w.get(key).to_owned()).into_iter();
     Block {
@@ -156,6 +169,17 @@ fn cases(runs: &[Run], w: Words) -> Block {
         head: head.chain((0..runs.len()).map(letter)).collect(),
         rows: (0..count).map(row).collect(),
     }
+}
+
+/// Whether what was measured is the same on all machines: how it is coloured, and the word for it.
+fn agreement<T: PartialEq>(measured: &[T], w: Words) -> (&'static str, String) {
+    let same = measured.iter().all(|one| *one == measured[0]);
+    let (outcome, key) = match (measured.len() < 2, same) {
+        (true, _) => ("plain", "merge.unknown"),
+        (false, true) => ("pass", "merge.same"),
+        (false, false) => ("plain", "merge.differs"),
+    };
+    (outcome, w.get(key).to_owned())
 }
 
 /// The scorecard's rows that all runs have, a line a transport, and whether the same one leads everywhere.
@@ -185,14 +209,14 @@ fn figure_row(twins: &[Row], transport: Transport, w: Words) -> Option<(&'static
         twins.iter().map(|row| row.entries.iter().find(|e| e.transport == transport)).collect();
     let entries = entries?;
     let first = &twins[0];
-    let same = entries.iter().all(|entry| entry.best == entries[0].best);
+    let known = entries.iter().filter(|entry| !entry.void).map(|entry| entry.best);
+    let (outcome, word) = agreement(&known.collect::<Vec<_>>(), w);
     let told = entries.iter().map(|entry| {
         let best = if entry.best { format!(" ({})", w.get("score.best")) } else { String::new() };
         format!("{} {}{best}", entry.text, first.unit)
     });
-    let word = w.get(if same { "merge.same" } else { "merge.differs" }).to_owned();
     let name = format!("{}, {}", first.name, first.place);
     let marked = format!("{} {}", metric::mark(transport), metric::transport(transport, w));
     let cells = [word, name, marked].into_iter().chain(told).collect();
-    Some((if same { "pass" } else { "plain" }, cells))
+    Some((outcome, cells))
 }

@@ -391,10 +391,13 @@ impl Charts<'_> {
             std::iter::once(self.marked(*t)).chain(parts.iter().map(|p| self.w.number(p.1))).collect()
         };
         let title = self.w.get("chart.bytes.title").to_owned();
+        let has_headers = known.iter().any(|(_, parts)| parts.iter().any(|(part, _)| *part == "tcp_ip"));
+        let headers = if has_headers { "chart.bytes.headers" } else { "chart.bytes.bare" };
+        let caption = format!("{} {}", self.w.get("chart.bytes"), self.w.get(headers));
         Some(Chart {
-            svg: stacks(&drawn, &title, self.w.get("chart.bytes")),
+            svg: stacks(&drawn, &title, &caption),
             title,
-            caption: self.w.get("chart.bytes").to_owned(),
+            caption,
             table: Table { head: head.collect(), rows: known.iter().map(row).collect() },
             legend: Vec::new(),
         })

@@ -80,6 +80,7 @@ impl<'a> Quote<'a> {
         let names: Vec<&str> = comparison.leaders.iter().map(|t| metric::transport(*t, self.w)).collect();
         match comparison.ranking {
             Ranking::NotComparable => None,
+            Ranking::TooFew => Some(self.w.get("score.too_few").to_owned()),
             Ranking::LoadBound => Some(self.w.get("score.load_decides").to_owned()),
             Ranking::Best(_) => Some(names.concat()),
             Ranking::Tied => Some(names.join(" = ")),

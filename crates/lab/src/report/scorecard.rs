@@ -58,10 +58,16 @@ fn subjects<'r>(run: &'r Run) -> Vec<Subject<'r>> {
     for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
         subjects.extend(flights(run).into_iter().map(|in_flight| Subject { in_flight, ..about(metric) }));
     }
-    subjects.extend(
-        [Metric::KibPerConnection, Metric::BytesPerDelivery, Metric::Lost, Metric::Duplicated].map(about),
-    );
+    let memory = asks_for_memory(run).then_some(Metric::KibPerConnection);
+    let totals = [Metric::BytesPerDelivery, Metric::Lost, Metric::Duplicated];
+    subjects.extend(memory.into_iter().chain(totals).map(about));
     subjects
+}
+
+/// Whether the scenario has a memory part, be it that all of it is void.
+fn asks_for_memory(run: &Run) -> bool {
+    let written = || crate::scenario::parse(&run.scenario.name, &run.scenario.text);
+    !run.memory.is_empty() || written().is_ok_and(|scenario| !scenario.memory_at.is_empty())
 }
 
 fn row(run: &Run, subject: Subject<'_>, w: Words) -> Row {
@@ -108,6 +114,7 @@ fn remark(comparison: &Comparison, w: Words) -> String {
             format!("{} {}", marks.join(" "), w.get("score.tied"))
         }
         Ranking::LoadBound => w.get("score.load_decides").to_owned(),
+        Ranking::TooFew => w.get("score.too_few").to_owned(),
         Ranking::Best(_) | Ranking::NotComparable => String::new(),
     }
 }

@@ -214,10 +214,28 @@ pub(super) struct Group {
 }
 
 const BAR_LEFT: f64 = 112.0;
+/// Room for a bar's label, where it is not longer.
 const BAR_RIGHT: f64 = 96.0;
+const LABEL_GAP: f64 = 7.0;
 const BAR_STEP: f64 = 26.0;
 const HEADING: f64 = 30.0;
 const LIMIT: f64 = 18.0;
+
+/// About how wide a bar's label is: its font is bold, and its spaces, marks and slashes are narrow.
+fn label_width(text: &str) -> f64 {
+    text.chars().map(|c| if c.is_whitespace() || ".,/".contains(c) { 4.8 } else { 9.2 }).sum()
+}
+
+/// The room that the longest of some labels takes behind its bar.
+fn room<'a>(labels: impl Iterator<Item = &'a str>) -> f64 {
+    labels.map(|text| label_width(text) + LABEL_GAP + 2.0).fold(BAR_RIGHT, f64::max).min(WIDTH / 2.0)
+}
+
+/// Where a limit's name stands, so that all of it is inside.
+fn limit_place(x: f64, name: &str) -> (f64, &'static str) {
+    let width = name.chars().count() as f64 * CHARACTER;
+    if x + width <= WIDTH { (x, "start") } else { (x.max(width).min(WIDTH), "end") }
+}
 
 /// Groups of horizontal bars from zero, on one scale.
 pub(super) fn bars(groups: &[Group], title: &str, description: &str) -> String {
@@ -228,7 +246,8 @@ pub(super) fn bars(groups: &[Group], title: &str, description: &str) -> String {
             .chain(g.limit.iter().map(|l| l.0))
     });
     let scale = Scale::linear(0.0, tops.fold(0.0, f64::max));
-    let place = |value: f64| BAR_LEFT + scale.place(value) * (WIDTH - BAR_LEFT - BAR_RIGHT);
+    let right = room(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.text.as_str()));
+    let place = |value: f64| BAR_LEFT + scale.place(value) * (WIDTH - BAR_LEFT - right);
     let (mut body, mut y) = (String::new(), 0.0);
     for group in groups {
         body.push_str(&format!(
@@ -243,9 +262,10 @@ pub(super) fn bars(groups: &[Group], title: &str, description: &str) -> String {
             y += BAR_STEP;
         }
         if let Some((value, name)) = &group.limit {
-            let (x, anchor) = (place(*value), if place(*value) > WIDTH * 0.62 { "end" } else { "start" });
+            let x = place(*value);
+            let (at, anchor) = limit_place(x, name);
             body.push_str(&format!(
-                r#"<line class="limit" x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{:.1}"/><text class="tick" x="{x:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
+                r#"<line class="limit" x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{:.1}"/><text class="tick" x="{at:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
                 top - 2.0, y + 2.0, y + 15.0, escape(name)
             ));
             y += LIMIT;
@@ -276,7 +296,7 @@ fn one_bar(bar: &Bar, y: f64, place: &impl Fn(f64) -> f64) -> String {
     }
     text.push_str(&format!(
         r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#,
-        label + 7.0,
+        label + LABEL_GAP,
         middle + 4.0,
         escape(&bar.text)
     ));
@@ -297,6 +317,7 @@ pub(super) struct Stack {
 pub(super) fn stacks(stacks: &[Stack], title: &str, description: &str) -> String {
     let total = |stack: &Stack| stack.parts.iter().map(|part| part.1).sum::<f64>();
     let scale = Scale::linear(0.0, stacks.iter().map(total).fold(0.0, f64::max));
+    let right = room(stacks.iter().map(|stack| stack.text.as_str()));
     let (mut body, mut y) = (String::new(), 6.0);
     for stack in stacks {
         let middle = y + 13.0;
@@ -309,7 +330,7 @@ pub(super) fn stacks(stacks: &[Stack], title: &str, description: &str) -> String
         ));
         let mut x = BAR_LEFT;
         for (class, value) in &stack.parts {
-            let width = scale.place(*value) * (WIDTH - BAR_LEFT - BAR_RIGHT);
+            let width = scale.place(*value) * (WIDTH - BAR_LEFT - right);
             body.push_str(&format!(
                 r#"<rect class="part {class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="26"/>"#
             ));
@@ -317,7 +338,7 @@ pub(super) fn stacks(stacks: &[Stack], title: &str, description: &str) -> String
         }
         body.push_str(&format!(
             r#"<text class="value" x="{:.1}" y="{:.1}">{}</text>"#,
-            x + 7.0,
+            x + LABEL_GAP,
             middle + 4.0,
             escape(&stack.text)
         ));
@@ -357,6 +378,32 @@ mod tests {
     fn linear_ticks_are_round_and_inside() {
         assert_eq!(Scale::linear(0.0, 1000.0).ticks(), [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]);
         assert_eq!(Scale::linear(0.0, 0.0).ticks().first(), Some(&0.0));
+    }
+
+    #[test]
+    fn labels_stay_inside_the_drawing() {
+        let bar = |text: &str| Bar {
+            class: "sse",
+            shape: Shape::Square,
+            name: "SSE".to_owned(),
+            value: 10.0,
+            whisker: None,
+            text: text.to_owned(),
+        };
+        let end = |text: &str| {
+            let groups = [Group { heading: String::new(), bars: vec![bar(text)], limit: None }];
+            let svg = bars(&groups, "", "");
+            let x = svg.split("class=\"value\" x=\"").nth(1).unwrap().split('"').next().unwrap();
+            x.parse::<f64>().unwrap() + label_width(text)
+        };
+        assert!(end("1 /s") <= WIDTH && end("≥ 6\u{202f}340\u{202f}882\u{202f}/s") <= WIDTH);
+        let long = "limite brute 3,34 µs, 1 événement par envoi";
+        for x in [BAR_LEFT, 250.0, WIDTH - BAR_RIGHT] {
+            let (at, anchor) = limit_place(x, long);
+            let width = long.chars().count() as f64 * CHARACTER;
+            let ends = if anchor == "end" { (at - width, at) } else { (at, at + width) };
+            assert!(ends.0 >= 0.0 && ends.1 <= WIDTH, "{x}: {ends:?}");
+        }
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use crate::result::{Bytes, Latency, Run, Transport};
 use crate::scenario::Metric;
-use crate::summary::{Subject, figure, first_cell, flights};
+use crate::summary::{Subject, figure, first_cell, flights, is_beyond, load_bound};
 
-/// One line a figure: metric, transport, where, median, interval, repetitions.
+/// One line a figure: metric, transport, where, median, interval, repetitions, whether it is but a bound, and whether the run
+/// was stopped early.
 pub(super) fn figures(run: &Run) -> String {
-    let mut text = "metric,transport,cell,in_flight,median,low,high,repetitions\n".to_owned();
-    let latency = [Metric::P50Us, Metric::P99Us, Metric::P999Us, Metric::MaxUs, Metric::BytesPerDelivery];
+    let mut text = "metric,transport,cell,in_flight,median,low,high,repetitions,bound,partial\n".to_owned();
     for cell in &run.scenario.cells {
-        latency.iter().for_each(|metric| lines(run, *metric, &cell.name, None, &mut text));
+        OF_CELLS.iter().for_each(|metric| lines(run, *metric, &cell.name, None, &mut text));
     }
     for in_flight in flights(run) {
         for metric in [Metric::DeliveriesPerSecond, Metric::CpuUsPerDelivery, Metric::RawRatio] {
@@ -24,27 +24,51 @@ pub(super) fn figures(run: &Run) -> String {
     text
 }
 
+/// What is measured in cells.
+const OF_CELLS: [Metric; 8] = [
+    Metric::P50Us,
+    Metric::P99Us,
+    Metric::P999Us,
+    Metric::MaxUs,
+    Metric::BytesPerDelivery,
+    Metric::ReconnectP99Us,
+    Metric::CatchUpP99Us,
+    Metric::ToldLost,
+];
+
+/// Of a figure that the load may have limited, which bound it is.
+fn bound(run: &Run, subject: Subject<'_>, transport: Transport) -> &'static str {
+    match (load_bound(run, subject, transport), subject.metric.more_is_better()) {
+        (false, _) => "",
+        (true, true) => "at_least",
+        (true, false) => "at_most",
+    }
+}
+
 fn lines(run: &Run, metric: Metric, cell: &str, in_flight: Option<u32>, text: &mut String) {
     let subject = Subject {
         metric,
         cell: if cell.is_empty() { first_cell(run) } else { cell },
         in_flight: in_flight.unwrap_or(1),
     };
-    for transport in &run.scenario.transports {
+    let beyond = |t: &&Transport| is_beyond(run, subject, **t);
+    for transport in run.scenario.transports.iter().filter(|t| !beyond(t)) {
         let Some(f) = figure(run, subject, *transport) else { continue };
         let flight = in_flight.map(|k| k.to_string()).unwrap_or_default();
         let key = (metric.key(), transport.key());
         push(
             text,
             format_args!(
-                "{},{},{},{flight},{},{},{},{}\n",
+                "{},{},{},{flight},{},{},{},{},{},{}\n",
                 key.0,
                 key.1,
                 quoted(cell),
                 f.value,
                 f.low,
                 f.high,
-                f.repetitions
+                f.repetitions,
+                bound(run, subject, *transport),
+                run.partial
             ),
         );
     }
@@ -54,7 +78,7 @@ fn lines(run: &Run, metric: Metric, cell: &str, in_flight: Option<u32>, text: &m
 pub(super) fn visits(run: &Run) -> String {
     let mut text =
         "cell,transport,repetition,half,void,deliveries,wall_s,server_cpu_s,load_busy,late_us_max,answers,\
-payload_bytes,envelope_bytes,framing_bytes,head_bytes,up_bytes,lost,duplicated\n"
+payload_bytes,envelope_bytes,framing_bytes,head_bytes,up_bytes,lost,duplicated,partial\n"
             .to_owned();
     for v in &run.latency {
         let Bytes { payload, envelope, framing, head_down, up } = v.bytes;
@@ -77,8 +101,8 @@ payload_bytes,envelope_bytes,framing_bytes,head_bytes,up_bytes,lost,duplicated\n
         push(
             &mut text,
             format_args!(
-                "{payload},{envelope},{framing},{head_down},{up},{},{}\n",
-                v.integrity.lost, v.integrity.duplicated
+                "{payload},{envelope},{framing},{head_down},{up},{},{},{}\n",
+                v.integrity.lost, v.integrity.duplicated, run.partial
             ),
         );
     }
@@ -126,6 +150,31 @@ fn push(text: &mut String, part: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_say_when_they_are_bounds_and_leave_out_what_is_beyond() {
+        let mut run = crate::fixture::synthetic();
+        let lines = |run: &Run, metric: &str| {
+            let text = figures(run);
+            text.lines().filter(|line| line.starts_with(metric)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for metric in ["reconnect_p99_us", "catch_up_p99_us", "told_lost", "p999_us"] {
+            assert!(lines(&run, metric).iter().all(|line| line.ends_with(",,false")), "{metric}");
+            assert!(!lines(&run, metric).is_empty(), "{metric}");
+        }
+        run.partial = true;
+        run.saturation.iter_mut().for_each(|visit| visit.load_busy = 0.9);
+        run.latency.iter_mut().for_each(|visit| {
+            visit.load_busy = 0.9;
+            visit.integrity.published = 10;
+        });
+        assert!(lines(&run, "p999_us").is_empty());
+        assert!(lines(&run, "p99_us").iter().all(|line| line.ends_with(",at_most,true")));
+        assert!(lines(&run, "deliveries").iter().all(|line| line.ends_with(",at_least,true")));
+        let visits = visits(&run);
+        assert!(visits.starts_with("cell,") && visits.lines().next().unwrap().ends_with(",partial"));
+        assert!(visits.lines().skip(1).all(|line| line.ends_with(",true")));
+    }
 
     #[test]
     fn names_of_cells_cannot_leave_their_field_or_folder() {

@@ -305,6 +305,7 @@ fn paper_shows_what_is_folded_but_for_raw_texts() {
 fn runs_of_two_machines_stand_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let mut other = synthetic();
+    "another".clone_into(&mut other.id);
     other.environment.cpu = Some("Another <CPU>".to_owned());
     for visit in other.latency.iter_mut().filter(|v| v.transport == Transport::Sse) {
         visit.bytes.framing = 0;
@@ -321,6 +322,56 @@ fn runs_of_two_machines_stand_side_by_side() {
     assert!(!body.contains('{') && !body.contains("merge.") && !body.contains("<script"));
     assert!(super::merge(&[synthetic()], folder.path(), Language::English).is_err());
     assert!(folder.path().join("report.fr.md").exists());
+}
+
+#[test]
+fn runs_side_by_side_are_two_and_leave_a_run_of_its_own_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = [synthetic(), Run { id: "another".to_owned(), ..synthetic() }];
+    let merge = |runs: &[Run]| super::merge(runs, folder.path(), Language::English);
+    let twice = merge(&[synthetic(), synthetic()]).unwrap_err().to_string();
+    assert!(twice.contains("is given twice") && twice.contains(&synthetic().id), "{twice}");
+    synthetic().write(folder.path()).unwrap();
+    let own = merge(&two).unwrap_err().to_string();
+    assert!(own.contains(&folder.path().display().to_string()) && own.contains("run.json"), "{own}");
+    assert!(!folder.path().join("report.html").exists());
+    std::fs::remove_file(folder.path().join("run.json")).unwrap();
+    merge(&two).unwrap();
+}
+
+#[test]
+fn what_was_not_measured_is_no_agreement_and_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = Run { id: "another".to_owned(), ..synthetic() };
+    (other.memory, other.saturation) = (Vec::new(), Vec::new());
+    super::merge(&[synthetic(), other], folder.path(), Language::English).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    for name in ["100,000 idle mobile clients", "Server to server", "Memory per connection"] {
+        assert!(line(name).starts_with("| not comparable |"), "{}", line(name));
+    }
+    assert!(text.contains("| holds on all |"));
+}
+
+#[test]
+fn memory_that_nobody_asked_for_has_no_row() {
+    let has_row = |run: &Run| super::scorecard(run, Language::English).contains("Memory per connection");
+    let mut run = synthetic();
+    run.memory.clear();
+    run.scenario.assertions.clear();
+    assert!(has_row(&run), "what was asked for is void");
+    let (text, _) = run.scenario.text.split_once("[memory]").unwrap();
+    run.scenario.text = text.to_owned();
+    assert!(!has_row(&run));
+}
+
+#[test]
+fn bytes_say_whether_the_headers_are_counted() {
+    let mut run = synthetic();
+    let with = html(&run, Language::English);
+    assert!(with.contains("TCP and IP headers, is computed") && !with.contains("Without TCP and IP headers"));
+    run.latency.iter_mut().for_each(|visit| visit.tcp = None);
+    assert!(html(&run, Language::English).contains("Without TCP and IP headers"));
 }
 
 #[test]

@@ -23,9 +23,16 @@ pub(super) struct Case {
     pub(super) name: String,
     pub(super) transports: Vec<Transport>,
     pub(super) choice: String,
+    /// Whether the run can tell.
+    pub(super) is_measured: bool,
     pub(super) because: String,
     /// The section that shows the figure.
     pub(super) section: &'static str,
+}
+
+/// A case whose choice the run cannot tell.
+fn undecided(case: Case) -> Case {
+    Case { choice: "–".to_owned(), is_measured: false, ..case }
 }
 
 /// A run and a language, from which sentences are made.
@@ -77,6 +84,7 @@ impl Verdict<'_> {
         let key = match comparison.ranking {
             _ if comparison.figures.iter().any(|(_, figure)| figure.is_none()) => "verdict.void",
             Ranking::NotComparable => "verdict.void",
+            Ranking::TooFew => "verdict.too_few",
             Ranking::LoadBound => "verdict.load_decides",
             Ranking::NoDifference => "verdict.no_difference",
             Ranking::Best(_) | Ranking::Tied if worst < UNNOTICED_US => "verdict.unnoticed",
@@ -98,9 +106,8 @@ impl Verdict<'_> {
 
     /// A case of which nothing was measured.
     fn unmeasured(&self, name: &str) -> Case {
-        let choice = "–".to_owned();
         let because = self.w.get("case.unmeasured").to_owned();
-        Case { choice, ..self.case(name, &[], "scorecard", because) }
+        undecided(self.case(name, &[], "scorecard", because))
     }
 
     fn cost(&self) -> String {
@@ -156,7 +163,7 @@ impl Verdict<'_> {
             words.join(self.w.get("case.then"))
         };
         let name = self.w.get(&format!("case.{name}")).to_owned();
-        Case { name, transports: transports.to_vec(), choice, because, section }
+        Case { name, transports: transports.to_vec(), choice, is_measured: true, because, section }
     }
 
     fn fixed(&self, name: &str, transports: &[Transport], section: &'static str, metric: Metric) -> Case {
@@ -259,7 +266,8 @@ impl Verdict<'_> {
             let leaders = compare(self.run, subject).leaders;
             let tail = match leaders.as_slice() {
                 [Transport::Websocket] => "case.chat.best",
-                all if all.is_empty() || all.contains(&Transport::Websocket) => "case.chat.alike",
+                [] => "case.chat.unknown",
+                all if all.contains(&Transport::Websocket) => "case.chat.alike",
                 _ => "case.chat.other",
             };
             let mut because = self.three_in("case.chat.measured", &cell.name, &[("up", &up)]);
@@ -286,9 +294,11 @@ impl Verdict<'_> {
     /// Those that lead by a metric: one, some, or no difference.
     fn leading(&self, name: &str, section: &'static str, subject: Subject<'_>, because: String) -> Case {
         let Comparison { ranking, leaders, .. } = compare(self.run, subject);
-        let undecided =
-            matches!(ranking, Ranking::NoDifference | Ranking::NotComparable | Ranking::LoadBound);
-        let mut case = self.case(name, if undecided { &[] } else { &leaders }, section, because);
+        if matches!(ranking, Ranking::NotComparable | Ranking::TooFew) {
+            return undecided(self.case(name, &[], section, because));
+        }
+        let alike = matches!(ranking, Ranking::NoDifference | Ranking::LoadBound);
+        let mut case = self.case(name, if alike { &[] } else { &leaders }, section, because);
         if ranking == Ranking::Tied {
             let words: Vec<&str> = leaders.iter().map(|t| metric::transport(*t, self.w)).collect();
             case.choice = words.join(self.w.get("case.or"));
@@ -324,10 +334,12 @@ impl Verdict<'_> {
         let mut case = self.leading("idle", "memory", subject, because);
         if alike.len() == self.run.scenario.transports.len() {
             case.choice = self.w.get("case.whichever").to_owned();
+            case.is_measured = true;
             case.transports = Vec::new();
         } else if alike.len() > 1 {
             let words: Vec<&str> = alike.iter().map(|t| metric::transport(*t, self.w)).collect();
             case.choice = words.join(self.w.get("case.or"));
+            case.is_measured = true;
             case.transports = alike;
         }
         case

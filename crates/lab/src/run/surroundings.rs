@@ -28,15 +28,12 @@ impl Bench {
         if self.stop.is_asked() {
             return Ok(());
         }
-        let watch = Watch::start(NO_PROCESS);
-        self.visit_proxies()?;
-        watch.end(NO_PROCESS, "proxies", &mut self.run.doubts);
-        let watch = Watch::start(NO_PROCESS);
-        self.visit_factors()?;
-        watch.end(NO_PROCESS, "factors", &mut self.run.doubts);
-        let watch = Watch::start(NO_PROCESS);
-        self.visit_links()?;
-        watch.end(NO_PROCESS, "loss", &mut self.run.doubts);
+        for visit in [Self::visit_proxies, Self::visit_factors, Self::visit_links] {
+            let watch = Watch::start(NO_PROCESS);
+            if let Some(part) = visit(self)? {
+                watch.end(NO_PROCESS, part, &mut self.run.doubts);
+            }
+        }
         self.doubt_surroundings();
         Ok(())
     }
@@ -66,11 +63,12 @@ impl Bench {
         loads.iter().for_each(|(place, busy, void)| self.doubt_load(place, *busy, void));
     }
 
-    fn visit_links(&mut self) -> Result<()> {
-        let Some(extent) = self.scenario.surroundings.loss.clone() else { return Ok(()) };
+    /// The part that was visited, by its name; `None` where none was.
+    fn visit_links(&mut self) -> Result<Option<&'static str>> {
+        let Some(extent) = self.scenario.surroundings.loss.clone() else { return Ok(None) };
         let steps = packets::steps(&extent, &self.scenario.transports);
         if self.takes_part(LOSS, steps, |a, b| a.loss == b.loss, |run| &mut run.loss) {
-            return Ok(());
+            return Ok(None);
         }
         let stop = self.stop.clone();
         let asked = || stop.is_asked();
@@ -87,10 +85,11 @@ impl Bench {
         shown.end();
         self.run.loss = Some(results?);
         self.note_the_break(LOSS);
-        self.save_now()
+        self.save_now().map(|()| Some(LOSS))
     }
 
-    fn visit_factors(&mut self) -> Result<()> {
+    /// The part that was visited, by its name; `None` where none was.
+    fn visit_factors(&mut self) -> Result<Option<&'static str>> {
         let surroundings = self.scenario.surroundings.clone();
         let asked_factors = surroundings.factors.clone().filter(|extent| {
             let steps = factors::steps(extent, &self.scenario.transports);
@@ -121,16 +120,18 @@ impl Bench {
         if asked_factors.is_some() {
             self.note_the_break(FACTORS);
         }
-        self.save_now()
+        self.save_now()?;
+        Ok(asked_factors.map(|_| FACTORS).or(asked_browser.then_some(BROWSER)))
     }
 
-    fn visit_proxies(&mut self) -> Result<()> {
-        let Some(mut plan) = self.scenario.surroundings.proxies.clone() else { return Ok(()) };
+    /// The part that was visited, by its name; `None` where none was.
+    fn visit_proxies(&mut self) -> Result<Option<&'static str>> {
+        let Some(mut plan) = self.scenario.surroundings.proxies.clone() else { return Ok(None) };
         let steps = proxies::steps(&plan);
         if self.options.proxies.is_empty()
             && self.takes_part(PROXIES, steps, |a, b| a.proxies == b.proxies, |run| &mut run.proxies)
         {
-            return Ok(());
+            return Ok(None);
         }
         let asked = &self.options.proxies;
         plan.proxies.retain(|proxy: &ProxyKind| asked.is_empty() || asked.contains(proxy));
@@ -149,7 +150,7 @@ impl Bench {
         shown.end();
         self.run.proxies = Some(results?);
         self.note_the_break(PROXIES);
-        self.save_now()
+        self.save_now().map(|()| Some(PROXIES))
     }
 }
 

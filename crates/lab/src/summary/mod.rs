@@ -70,6 +70,8 @@ pub enum Ranking {
     NoDifference,
     /// One that looks worse was measured by a load at its own limit, so nobody can be said to be better than it.
     LoadBound,
+    /// A figure rests on one repetition, so that chance may have made any difference.
+    TooFew,
     /// Fewer than two transports have a figure.
     NotComparable,
 }
@@ -79,7 +81,8 @@ pub enum Ranking {
 pub struct Comparison {
     /// One for each transport of the scenario; `None` where it is void or was not measured.
     pub figures: Vec<(Transport, Option<Figure>)>,
-    /// The ratio, at least 1, within which the same server stays when it is compared with itself: see [`noise`].
+    /// The ratio, at least 1, within which the same server stays when it is compared with itself: see [`noise`]. `None` where
+    /// a figure rests on one repetition.
     pub noise: Option<f64>,
     /// Who is best, if anyone.
     pub ranking: Ranking,
@@ -121,11 +124,18 @@ fn figure_of(run: &Run, values: &[f64]) -> Option<Figure> {
 /// All transports' figures, their noise and their ranking.
 pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     let figures: Vec<_> = run.scenario.transports.iter().map(|t| (*t, figure(run, subject, *t))).collect();
+    let known = figures.iter().filter(|(_, figure)| figure.is_some()).count();
+    let is_repeated = |(t, figure): &(Transport, Option<Figure>)| {
+        figure.is_none() || is_total(subject.metric) || values::is_repeated(run, subject, *t)
+    };
+    if !figures.iter().all(is_repeated) {
+        let ranking = if known < 2 { Ranking::NotComparable } else { Ranking::TooFew };
+        let load_bound = load_bounds(run, subject);
+        return Comparison { figures, noise: None, ranking, leaders: Vec::new(), load_bound };
+    }
     let noise = noise(run, subject);
     let leaders = leaders(subject.metric, &figures, noise.unwrap_or(1.0));
-    let known = figures.iter().filter(|(_, figure)| figure.is_some()).count();
-    let load_bound: Vec<Transport> =
-        run.scenario.transports.iter().copied().filter(|t| self::load_bound(run, subject, *t)).collect();
+    let load_bound = load_bounds(run, subject);
     let ranking = match rank(&leaders, known) {
         Ranking::Best(_) | Ranking::Tied if load_bound.iter().any(|t| !leaders.contains(t)) => {
             Ranking::LoadBound
@@ -134,6 +144,15 @@ pub fn compare(run: &Run, subject: Subject<'_>) -> Comparison {
     };
     let leaders = if ranking == Ranking::LoadBound { Vec::new() } else { leaders };
     Comparison { figures, noise, ranking, leaders, load_bound }
+}
+
+fn load_bounds(run: &Run, subject: Subject<'_>) -> Vec<Transport> {
+    run.scenario.transports.iter().copied().filter(|t| load_bound(run, subject, *t)).collect()
+}
+
+/// Whether a metric is one count of a whole run.
+pub(crate) fn is_total(metric: Metric) -> bool {
+    matches!(metric, Metric::Lost | Metric::Duplicated)
 }
 
 /// Whether a percentile lies beyond what was measured: deliveries of one event share its moment, so of fewer than a
@@ -266,6 +285,23 @@ mod tests {
         assert!(beyond(&run, Metric::P999Us));
         run.latency.iter_mut().filter(mine).last().unwrap().integrity.published = 1;
         assert!(!beyond(&run, Metric::P999Us));
+    }
+
+    #[test]
+    fn nobody_is_best_after_one_repetition() {
+        let mut run = crate::fixture::synthetic();
+        let cell = run.scenario.cells[0].name.clone();
+        let bytes = Subject { metric: Metric::BytesPerDelivery, cell: &cell, in_flight: 1 };
+        assert_eq!(compare(&run, bytes).ranking, Ranking::Best(Transport::Websocket));
+        // One half alone of all repetitions but the first is no second one.
+        let mut halved = run.clone();
+        halved.latency.retain(|visit| visit.repetition == 0 || visit.half == 0);
+        run.latency.retain(|visit| visit.repetition == 0);
+        for run in [run, halved] {
+            let found = compare(&run, bytes);
+            assert_eq!((found.ranking, found.noise), (Ranking::TooFew, None));
+            assert!(found.leaders.is_empty() && found.of(Transport::Sse).is_some());
+        }
     }
 
     #[test]

@@ -23,10 +23,21 @@ pub(super) fn twice(run: &Run, subject: Subject<'_>, transport: Transport) -> Ve
     if matches!(subject.metric, Metric::Lost | Metric::Duplicated) {
         return Vec::new();
     }
-    let half = |repetition, half| at(run, subject, transport, repetition, Some(half)).filter(|v| *v > 0.0);
-    let halves: Vec<(f64, f64)> =
-        (0..repetitions(run)).filter_map(|r| Some((half(r, 0)?, half(r, 1)?))).collect();
+    let halves = halves(run, subject, transport);
     if halves.is_empty() { in_turn(run, subject, transport) } else { halves }
+}
+
+/// Both halves of each repetition that has both.
+fn halves(run: &Run, subject: Subject<'_>, transport: Transport) -> Vec<(f64, f64)> {
+    let half = |repetition, half| at(run, subject, transport, repetition, Some(half)).filter(|v| *v > 0.0);
+    (0..repetitions(run)).filter_map(|r| Some((half(r, 0)?, half(r, 1)?))).collect()
+}
+
+/// Whether a figure rests on two repetitions at least, with both halves where it has halves.
+pub(super) fn is_repeated(run: &Run, subject: Subject<'_>, transport: Transport) -> bool {
+    let halves = halves(run, subject, transport).len();
+    let whole = if halves == 0 { of(run, subject, transport).len() } else { halves };
+    whole > 1
 }
 
 /// How busy the load was behind a figure that it may have limited, as the median share of its core; `None` of what it
