@@ -89,6 +89,8 @@ pub struct Finding {
     pub wrong: Vec<String>,
     /// How often it was made; what came last counts.
     pub tries: u32,
+    /// Whether all that is wrong may be the machine's fault, which was seen to be too busy.
+    pub busy: bool,
 }
 
 /// Makes every case by every engine and transport; `told` gets each finding as it is made. It pins its thread to the load's
@@ -149,7 +151,10 @@ impl Bench<'_> {
             if wrong.is_empty() || !excused || tries == TRIES_MAX {
                 let reported = judge::reported(case, transport, &observed, reference);
                 let (case, injected) = (case.name, case.injected());
-                let finding = Finding { engine, transport, case, injected, reported, wrong, tries };
+                let late = observed.integrity.missed_ticks > 0;
+                let wide = reference.is_some_and(|honest| honest.band_us > BAND_US_MAX);
+                let busy = !wrong.is_empty() && excused && (late || wide);
+                let finding = Finding { engine, transport, case, injected, reported, wrong, tries, busy };
                 return Ok((finding, seen));
             }
         }
