@@ -214,6 +214,8 @@ pub enum AssumptionKind {
     CoresAdd,
     /// Latency is that of the nearest cell, and the server is kept below its limit; value: deliveries a second there.
     BelowKnee,
+    /// Latency was measured with fewer clients than are asked for; value: the subscribers of the cell.
+    FanOutBeyond,
     /// Latency was measured with another payload; value: that payload, bytes.
     LatencyPayload,
     /// Between events polls end empty every so often, which costs a delivery's CPU and heads; value: seconds.
@@ -236,13 +238,14 @@ pub enum AssumptionKind {
 
 impl AssumptionKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RateBeyond,
         Self::PayloadBeyond,
         Self::ClientsBeyond,
         Self::ClientsOther,
         Self::CoresAdd,
         Self::BelowKnee,
+        Self::FanOutBeyond,
         Self::LatencyPayload,
         Self::EmptyAnswers,
         Self::ProxiesNotMeasured,
@@ -263,6 +266,7 @@ impl AssumptionKind {
             Self::ClientsOther => "clients_other",
             Self::CoresAdd => "cores_add",
             Self::BelowKnee => "below_knee",
+            Self::FanOutBeyond => "fan_out_beyond",
             Self::LatencyPayload => "latency_payload",
             Self::EmptyAnswers => "empty_answers",
             Self::ProxiesNotMeasured => "proxies_not_measured",

@@ -160,20 +160,28 @@ impl Measured {
     fn latency(&mut self, run: &Run, question: &Question) {
         let load = |subscribers: u32, rate: u32| f64::from(subscribers) * f64::from(rate);
         let size = f64::from(question.payload.max(1));
-        // As far in the number of deliveries as in their size: twice the one is taken to be as far as twice the other.
+        // As far in the number of deliveries as in their size and in how many each event goes to: twice the one is taken
+        // to be as far as twice the other.
         let far = |cell: &&crate::result::CellRecord| {
             let deliveries = load(cell.subscribers, cell.rate) / question.deliveries();
-            deliveries.ln().abs() + (f64::from(cell.payload.max(1)) / size).ln().abs()
+            let fan_out = f64::from(cell.subscribers) / f64::from(question.clients.max(1));
+            deliveries.ln().abs() + (f64::from(cell.payload.max(1)) / size).ln().abs() + fan_out.ln().abs()
         };
         let known = plain_cells(run).filter_map(|cell| {
             let subject = Subject { metric: Metric::P99Us, cell: &cell.name, in_flight: 1 };
             Some((cell, figure(run, subject, self.transport)?))
         });
-        let Some((cell, p99)) = known.min_by(|a, b| far(&a.0).total_cmp(&far(&b.0))) else { return };
+        let known: Vec<_> = known.collect();
+        let most = known.iter().map(|(cell, _)| cell.subscribers).max().unwrap_or(0);
+        let nearest = known.into_iter().min_by(|a, b| far(&a.0).total_cmp(&far(&b.0)));
+        let Some((cell, p99)) = nearest else { return };
         let row = self.row(Criterion::Latency, Metric::P99Us, p99);
         row.cell = Some(cell.name.clone());
         (row.subscribers, row.rate) = (Some(cell.subscribers), Some(f64::from(cell.rate)));
         self.assume(AssumptionKind::BelowKnee, load(cell.subscribers, cell.rate));
+        if f64::from(question.clients) > f64::from(most) * BEYOND {
+            self.assume(AssumptionKind::FanOutBeyond, f64::from(cell.subscribers));
+        }
         let measured = f64::from(cell.payload);
         if outside(f64::from(question.payload), &[measured]).is_some() {
             self.assume(AssumptionKind::LatencyPayload, measured);

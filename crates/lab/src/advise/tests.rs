@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::synthetic;
 use crate::report::Language;
+use crate::result::{CellRecord, LatencyVisit};
 
 fn asked(clients: u32, rate: f64) -> Question {
     Question { clients, rate, payload: 300, two_way: TwoWay::No, proxies: Proxies::None }
@@ -72,6 +73,34 @@ fn latency_is_that_of_the_nearest_in_load_and_in_size() {
     assert_eq!(cell(50_000), ("large".to_owned(), false));
     assert_eq!(cell(40_000), ("large".to_owned(), true));
     assert!(question(0).fault().is_none() && cell(0).1, "no data at all is a size as well");
+}
+
+#[test]
+fn latency_is_that_of_the_nearest_fan_out() {
+    let mut run = synthetic();
+    let cell = run.scenario.cells[0].clone();
+    // As many deliveries of the same size, each event to ten times as many.
+    let wide = CellRecord {
+        name: "wide".to_owned(),
+        subscribers: cell.subscribers * 10,
+        rate: cell.rate / 10,
+        ..cell.clone()
+    };
+    let visits = run.latency.iter().filter(|visit| visit.cell == cell.name).cloned();
+    let copies = visits.map(|visit| LatencyVisit { cell: wide.name.clone(), ..visit });
+    run.latency.extend(copies.collect::<Vec<_>>());
+    run.scenario.cells = vec![cell.clone(), wide.clone()];
+    let deliveries = f64::from(cell.subscribers * cell.rate);
+    let of = |clients: u32| {
+        let question = Question { payload: cell.payload, ..asked(clients, deliveries / f64::from(clients)) };
+        let advice = advise(&run, &question);
+        let row = advice.rows.iter().find(|row| row.criterion == Criterion::Latency).unwrap();
+        let beyond = advice.assumptions.iter().find(|a| a.kind == AssumptionKind::FanOutBeyond);
+        (row.cell.clone().unwrap(), beyond.map(|assumption| assumption.value))
+    };
+    assert_eq!(of(cell.subscribers), (cell.name.clone(), None));
+    assert_eq!(of(wide.subscribers), ("wide".to_owned(), None));
+    assert_eq!(of(wide.subscribers * 4), ("wide".to_owned(), Some(f64::from(wide.subscribers))));
 }
 
 #[test]

@@ -387,7 +387,7 @@ fn every_kind_of_result_is_shown_and_the_page_stays_small() {
         "Of 7 streams of one page by SSE",
         "encode/&#60;sse&#62;",
         "Not measured: loss (there is no &#60;TUN&#62; device).",
-        "4 visits of earlier runs",
+        "visits: 4, of earlier runs",
     ];
     parts.iter().for_each(|part| assert!(page.contains(part), "{part}"));
     assert!(page.len() < 3 << 20, "{} bytes", page.len());

@@ -152,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_one_is_no_plural_behind_its_number() {
+        let (english, french) = tables();
+        for (key, text) in english.iter().chain(french) {
+            for counted in ["{repetitions}", "{rounds}", "{visits}"] {
+                let before = text.split(counted).next().unwrap_or_default();
+                let is_named = !text.contains(counted) || before.trim_end().ends_with([':', ',']);
+                assert!(is_named, "{key}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn keys_used_are_there_and_keys_there_are_used() {
         let page = include_str!("../../../../static/templates/report.html");
         let mut sources = page.to_owned() + include_str!("../run/live.rs");
