@@ -217,6 +217,8 @@ const BAR_LEFT: f64 = 112.0;
 /// Room for a bar's label, where it is not longer.
 const BAR_RIGHT: f64 = 96.0;
 const LABEL_GAP: f64 = 7.0;
+/// Width of a character of running words, about.
+const LETTER: f64 = 7.0;
 const BAR_STEP: f64 = 26.0;
 const HEADING: f64 = 30.0;
 const LIMIT: f64 = 18.0;
@@ -233,7 +235,7 @@ fn room<'a>(labels: impl Iterator<Item = &'a str>) -> f64 {
 
 /// Where a limit's name stands, so that all of it is inside.
 fn limit_place(x: f64, name: &str) -> (f64, &'static str) {
-    let width = name.chars().count() as f64 * CHARACTER;
+    let width = name.chars().count() as f64 * LETTER;
     if x + width <= WIDTH { (x, "start") } else { (x.max(width).min(WIDTH), "end") }
 }
 
@@ -400,7 +402,7 @@ mod tests {
         let long = "limite brute 3,34 µs, 1 événement par envoi";
         for x in [BAR_LEFT, 250.0, WIDTH - BAR_RIGHT] {
             let (at, anchor) = limit_place(x, long);
-            let width = long.chars().count() as f64 * CHARACTER;
+            let width = long.chars().count() as f64 * LETTER;
             let ends = if anchor == "end" { (at - width, at) } else { (at, at + width) };
             assert!(ends.0 >= 0.0 && ends.1 <= WIDTH, "{x}: {ends:?}");
         }
