@@ -250,8 +250,10 @@ fn accepting(child: &mut Stopping, address: SocketAddr) -> Result<SocketAddr> {
         if TcpStream::connect(address).is_ok() {
             return Ok(address);
         }
-        if !matches!(child.0.try_wait(), Ok(None)) {
-            break;
+        if let Ok(Some(status)) = child.0.try_wait() {
+            return Err(LabError::Server(format!(
+                "ended before it accepted connections ({status}); its log says why"
+            )));
         }
         thread::sleep(STOP_POLL);
     }
@@ -270,4 +272,23 @@ pub(crate) fn git(arguments: &[&str]) -> Option<String> {
     let output =
         Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_ends_at_once_is_told_with_its_status() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nobody listens there any more.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "exit 7"]);
+        let place = Placement::choose().unwrap();
+        let ready = Readiness::Accepts(free);
+        let error = PeerChild::start(&mut command, place, ready, &folder.path().join("log")).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("ended before") && told.contains("exit status: 7"), "{told}");
+    }
 }

@@ -50,12 +50,19 @@ pub(super) fn nothing(run: &Run) -> Option<String> {
     if proxies || browser || visits.iter().any(|void| void.is_empty()) {
         return None;
     }
-    let first = visits.first().and_then(|void| void.first());
+    let first = visits.first().and_then(|void| telling(void));
     Some(match first {
         Some(why) if visits.len() == 1 => why.clone(),
         Some(why) => format!("all {} visits failed, the first with: {why}", visits.len()),
         None => not_begun(run),
     })
+}
+
+/// The reason of a void visit that tells most: what was seen, rather than a count of what did not come.
+fn telling(void: &[String]) -> Option<&String> {
+    let is_count =
+        |reason: &&String| reason.split(' ').next().is_some_and(|word| word.parse::<u64>().is_ok());
+    void.iter().find(|reason| !is_count(reason)).or(void.first())
 }
 
 /// Why there is no visit at all.
@@ -110,6 +117,12 @@ mod tests {
             told.starts_with("all ") && told.ends_with("failed, the first with: it was not there"),
             "{told}"
         );
+        let counted = |what: &str| vec!["12 lost".to_owned(), what.to_owned(), "3 streams ended".to_owned()];
+        run.latency[0].void = counted("an event that is none of the laboratory's: <b>");
+        let told = nothing(&run).unwrap();
+        assert!(told.ends_with("the first with: an event that is none of the laboratory's: <b>"), "{told}");
+        run.latency[0].void = counted("4 refused");
+        assert!(nothing(&run).unwrap().ends_with("12 lost"));
         run.memory[0].void.clear();
         assert_eq!(nothing(&run), None, "one figure is something");
         (run.latency, run.saturation, run.raw, run.memory) = (vec![], vec![], vec![], vec![]);

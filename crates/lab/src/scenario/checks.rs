@@ -11,6 +11,11 @@ use crate::result::Transport;
 impl Reading<'_> {
     /// The scenario's name is part of a folder's.
     pub(super) fn scenario_name(&mut self, name: &Spanned<String>) {
+        self.plain_name(name);
+    }
+
+    /// The names of cells and sweeps are parts of files' names, and stand in tables.
+    pub(super) fn plain_name(&mut self, name: &Spanned<String>) {
         let text = name.get_ref();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if text.is_empty() || text.starts_with('.') || !text.chars().all(plain) {
@@ -26,6 +31,7 @@ impl Reading<'_> {
         cells: &[Cell],
     ) {
         for name in sweeps {
+            self.plain_name(name);
             let mut steps = cells
                 .iter()
                 .filter(|cell| cell.workload.sweep.as_ref().is_some_and(|one| one.name == *name.get_ref()));
@@ -108,6 +114,13 @@ mod tests {
         check("name = \"../t\"", &["line 1", "`name` is"]);
         check("name = \"\"", &["line 1", "`name` is"]);
         check("name = \"t\"\ntransports = [\"sse\", \"sse\"]", &["names one twice"]);
+        for bad in ["../x<b>|y", "", ".hidden", "two words"] {
+            told(&GOOD.replace("\"a\"", &format!("{bad:?}")), &["line 5", "`name` is"]);
+            told(
+                &format!("{GOOD}{}", SWEEP.replace("\"s\"", &format!("{bad:?}"))),
+                &["line 11", "`name` is"],
+            );
+        }
         told(&format!("{GOOD}{SWEEP}{SWEEP}"), &["line 11", "a second cell named `s-1`"]);
         told(
             &format!("{}{SWEEP}", GOOD.replace("\"a\"", "\"s-2\"")),

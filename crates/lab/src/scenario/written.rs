@@ -293,6 +293,7 @@ impl Reading<'_> {
     fn cells(&mut self, written: &[WrittenCell]) -> Vec<Cell> {
         let mut names = BTreeSet::new();
         for cell in written {
+            self.plain_name(&cell.name);
             if !names.insert(cell.name.get_ref()) {
                 self.mistake(cell.name.span(), &format!("a second cell named `{}`", cell.name.get_ref()));
             }
