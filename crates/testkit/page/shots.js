@@ -17,7 +17,11 @@ async function play(page, scene) {
   await page.click(`[data-scene="${scene}"]`);
   await page.waitForFunction((name) => document.querySelector('.scenes').dataset.running === name, scene);
   await page.waitForFunction(() => document.querySelector('.scenes').dataset.running === '', null, { timeout: END_MS });
-  return page.textContent('[data-x="scene-result"]');
+  const said = await page.textContent('[data-x="scene-result"]');
+  // The lanes' figures begin anew after a scenario: until there are some again.
+  await page.waitForTimeout(1500);
+  await page.waitForFunction(() => [...document.querySelectorAll('.lane [data-x="p50"]')].every((node) => node.textContent !== '–'));
+  return said;
 }
 
 async function keep(page, selector, name) {

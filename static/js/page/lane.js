@@ -133,6 +133,7 @@ export class Lane {
   #forgetCost() {
     this.#cost = new ByteCost();
     for (const name of ['bytes', 'payload', 'overhead']) this.part(name).textContent = '–';
+    this.part('payload-bar').setAttribute('width', '0');
   }
 
   /** The server will be away, and is back when it answers. @param {number} ms */

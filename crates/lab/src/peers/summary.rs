@@ -78,9 +78,11 @@ pub fn ratio(
     Spread::of(&ratios)
 }
 
-/// What tricast shows against itself: no ratio inside this band is a difference.
+/// What tricast shows against itself, and 1: no ratio inside this band is a difference.
 pub fn band(peers: &Peers, transport: Transport, measure: Measure) -> Option<Spread> {
-    ratio(peers, transport, (AGAIN, measure), (SUBJECT, measure))
+    let against_itself = ratio(peers, transport, (AGAIN, measure), (SUBJECT, measure))?;
+    let (low, high) = (against_itself.low.min(1.0), against_itself.high.max(1.0));
+    Some(Spread { low, high, ..against_itself })
 }
 
 /// What a claim holds its figure against.
@@ -192,7 +194,7 @@ impl Must {
             (Bound::BelowEveryPeer, Some(rival)) => (measured < rival, Some(measured / rival)),
             (Bound::BelowEveryPeer, None) => return Standing::NotMeasured,
         };
-        let inside = |ratio: f64, band: Spread| band.low.min(1.0) <= ratio && ratio <= band.high.max(1.0);
+        let inside = |ratio: f64, band: Spread| (band.low..=band.high).contains(&ratio);
         match (against_one, band) {
             (Some(ratio), Some(band)) if inside(ratio, band) => Standing::WithinNoise,
             _ if holds => Standing::Holds,
