@@ -61,3 +61,16 @@ fn an_old_result_is_told_by_its_version() {
     let error = Run::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("tricast-run/1") && error.contains("tricast-run/2"), "{error}");
 }
+
+#[test]
+fn a_histogram_that_is_none_is_told_with_its_visit() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sample.run.json");
+    let mut run = Run::read(&sample).unwrap();
+    let visit = run.latency.iter_mut().find(|visit| visit.latency.is_some()).unwrap();
+    visit.latency.as_mut().unwrap().v2 = "AAAA".to_owned();
+    let told = format!("{} {} {}: ", visit.cell, visit.transport.key(), visit.repetition + 1);
+    let folder = tempfile::tempdir().unwrap();
+    run.write(folder.path()).unwrap();
+    let error = Run::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains(&told) && error.contains("histogram"), "{error}");
+}

@@ -2,6 +2,7 @@
 // set again afterwards, also where it is stopped: the server keeps it under a lease and does so even when the page is gone.
 
 import { api } from './api.js';
+import { names } from './names.js';
 import { summed } from './silence.js';
 import { bytesText, millis, number, seconds, t } from './words.js';
 
@@ -25,12 +26,13 @@ function watch(lanes) {
   });
   return () => {
     const ended = performance.now();
-    return notes.map(({ lane, arrivals, before, serial, stop }) => {
+    const called = names(lanes);
+    return notes.map(({ lane, arrivals, before, serial, stop }, i) => {
       stop();
       const now = lane.counts;
       const stamp = lane.stamped.serial > serial ? lane.stamped : null;
       return {
-        way: lane.way, name: lane.name, state: lane.state, stamp, ...summed(arrivals, began, ended),
+        way: lane.way, name: called[i], state: lane.state, stamp, ...summed(arrivals, began, ended),
         lost: now.lost - before.lost, told: now.told - before.told,
       };
     });

@@ -200,10 +200,18 @@ impl Run {
     /// Reads a stored result: the folder of a run, or its `run.json`.
     ///
     /// # Errors
-    /// A file that cannot be read, another format, an unknown or missing field.
+    /// A file that cannot be read, another format, an unknown or missing field, a histogram that is none.
     pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
-        read_versioned(&file, FORMAT)
+        let run: Self = read_versioned(&file, FORMAT)?;
+        let stored = run.latency.iter().filter_map(|visit| Some((visit, visit.latency.as_ref()?)));
+        for (visit, histogram) in stored {
+            let place = (&visit.cell, visit.transport.key(), visit.repetition + 1);
+            let told =
+                |error| LabError::result(&file, &format!("{} {} {}: {error}", place.0, place.1, place.2));
+            histogram.load().map_err(told)?;
+        }
+        Ok(run)
     }
 
     /// The JSON Schema of a stored result, as `docs/run.schema.json` has it.

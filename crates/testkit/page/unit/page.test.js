@@ -10,6 +10,7 @@ import { countAt, placeOf } from '../../../../static/js/page/crowd.js';
 import { bars } from '../../../../static/js/page/histogram.js';
 import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/integrity.js';
 import { Ledger } from '../../../../static/js/page/ledger.js';
+import { names } from '../../../../static/js/page/names.js';
 import { Outage } from '../../../../static/js/page/outage.js';
 import { sparkPaths } from '../../../../static/js/page/spark.js';
 import { summed } from '../../../../static/js/page/silence.js';
@@ -98,6 +99,12 @@ test('new races begin without the old ones, and what has arrived is still known'
   ledger.anew();
   assert.equal(ledger.shares(), null);
   assert.deepEqual(ledger.times(1), [10, 11]);
+});
+
+test('lanes on one transport are told apart by their numbers', () => {
+  const called = (...all) => names(all.map((name) => ({ name })));
+  assert.deepEqual(called('Long polling', 'SSE', 'WebSocket'), ['Long polling', 'SSE', 'WebSocket']);
+  assert.deepEqual(called('SSE', 'SSE', 'WebSocket'), ['SSE (1)', 'SSE (2)', 'WebSocket']);
 });
 
 test('the slider of the bots ends at the first position that has as many as there can be', () => {
