@@ -91,6 +91,18 @@ test('cut: ours catches up with what it missed, the textbook does not', async ()
   for (const way of WAYS) assert.ok(now[way] > before[way], `${way} of the textbook lost nothing`);
 });
 
+test('cut: a lane that was paused by hand is not waited for, and is called so', async () => {
+  const { page } = visited;
+  await page.click('#lane-sse [data-act="pause"]');
+  await page.waitForFunction(() => document.getElementById('lane-sse').dataset.state === 'paused');
+  try {
+    assert.match(await play('cut'), /Long polling [\d.]+ s, SSE paused, WebSocket [\d.]+ s; /);
+  } finally {
+    await page.click('#lane-sse [data-act="pause"]');
+    await page.waitForFunction(() => document.getElementById('lane-sse').dataset.state === 'live');
+  }
+});
+
 test('restart: a server that keeps nothing on disk is back, and its lanes say what they cannot know', async () => {
   const [away, told] = found(await play('restart'), /away for ([\d.,]+) s.*; 0 lost as far as is known, ([\d,]+) times told/);
   assert.ok(away > 0 && told >= WAYS.length, `${away} s, ${told} times`);
@@ -185,6 +197,8 @@ test('a scenario begins with what is set and not with what the last one set, and
     await page.locator('#net-latency').fill('40');
     await page.waitForFunction(() => /^Slow network was ended by something/.test(document.querySelector('[data-x="scene-result"]').textContent));
     await ended();
+    // Longer than a hand's change takes to be sent.
+    await page.waitForTimeout(500);
     assert.deepEqual(await page.evaluate(() => ['latency_ms', 'jitter_ms', 'bytes_per_s'].map((name) => document.querySelector(`[data-x="net-${name}"]`).textContent)), ['40 ms', 'none', 'unlimited']);
     await page.locator('#net-latency').fill('0');
     await page.click('[data-scene="slow"]');

@@ -1,6 +1,7 @@
 // The sliders of the built-in source, and the line of the server's own figures.
 
 import { api } from './api.js';
+import { behind } from './figures.js';
 import { bytesText, durationText, number, t } from './words.js';
 
 const SETTLE_MS = 150;
@@ -118,8 +119,7 @@ export class Controls {
     this.#button.setAttribute('aria-pressed', String(paused));
     this.#button.textContent = t(paused ? 'controls.resume' : 'controls.pause');
     const rate = number(this.#source.rate, this.#source.rate % 1 ? 1 : 0);
-    const behind = this.#behind;
-    part('feed').textContent = paused ? t('vital.paused') : behind === null ? t('controls.rate.value', { rate }) : t('vital.behind', { made: number(behind, 0), rate });
+    part('feed').textContent = paused ? t('vital.paused') : this.#behind === null ? t('controls.rate.value', { rate }) : t('vital.behind', { made: number(this.#behind, 0), rate });
   }
 
   /** @param {any} state  of `/demo/state` */
@@ -130,9 +130,7 @@ export class Controls {
       for (const slider of this.#sliders) slider(this.#source);
     }
     const { published, missed_ticks: missed } = state.source;
-    const since = this.#last;
-    const passed = (state.server.uptime_ms - (since?.up ?? Infinity)) / 1000;
-    this.#behind = passed > 0 && missed > since.missed ? (published - since.published) / passed : null;
+    this.#behind = behind(this.#last, { up: state.server.uptime_ms, published, missed });
     this.#showSource();
     const { cpu_percent: cpu, rss_bytes: rss, uptime_ms: up, subscribers, deliveries } = state.server;
     part('cpu').textContent = `${number(cpu, 1)} %`;

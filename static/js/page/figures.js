@@ -115,3 +115,15 @@ export function utf8Length(text) {
   }
   return bytes;
 }
+
+/**
+ * Events a second that the source makes, where it has missed times since; null where it keeps up, or nothing is known.
+ * @typedef {{up: number, published: number, missed: number}} Made  `up`: milliseconds since the server started
+ * @param {Made | null} since
+ * @param {Made} now
+ * @returns {number | null}
+ */
+export function behind(since, now) {
+  if (!since || now.up <= since.up || now.missed <= since.missed) return null;
+  return ((now.published - since.published) * 1000) / (now.up - since.up);
+}

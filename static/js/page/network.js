@@ -36,12 +36,10 @@ export class NetworkControls {
     for (const input of this.#inputs) {
       input.addEventListener('input', () => {
         this.#tell(input);
-        // As the hand left them, whatever moves the sliders before that is asked for.
-        const [wanted, way] = [this.#read(), this.#select.value];
-        const { net } = input.dataset;
-        for (const { way: lane } of this.#meant(way)) this.#touched.set(lane, { ...this.#touched.get(lane), [net]: wanted[net] });
+        // As the hand left it, whatever moves the slider before that is asked for; the others' values may be a scenario's.
+        for (const { way } of this.#meant(this.#select.value)) this.#touched.set(way, { ...this.#touched.get(way), [input.dataset.net]: valueOf(input) });
         clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.set(wanted, way).catch(() => this.#show()), SETTLE_MS);
+        this.#timer = setTimeout(() => this.restore(this.#set).catch(() => this.#show()), SETTLE_MS);
       });
     }
     this.#select.addEventListener('change', () => this.#show());
@@ -91,10 +89,6 @@ export class NetworkControls {
     slider.addEventListener('input', tell);
     slider.addEventListener('change', () => wait(Number(slider.value)));
     tell();
-  }
-
-  #read() {
-    return Object.fromEntries(this.#inputs.map((input) => [input.dataset.net, valueOf(input)]));
   }
 
   #show() {

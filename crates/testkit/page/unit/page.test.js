@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { Account } from '../../../../static/js/page/account.js';
 import { isFor, whyNot } from '../../../../static/js/page/audience.js';
-import { ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
+import { behind, ByteCost, Latencies, Minute, quantile, utf8Length } from '../../../../static/js/page/figures.js';
 import { countAt, placeOf } from '../../../../static/js/page/crowd.js';
 import { bars } from '../../../../static/js/page/histogram.js';
 import { HOLES_MAX, Integrity, TELLINGS_MAX } from '../../../../static/js/page/integrity.js';
@@ -99,6 +99,14 @@ test('new races begin without the old ones, and what has arrived is still known'
   ledger.anew();
   assert.equal(ledger.shares(), null);
   assert.deepEqual(ledger.times(1), [10, 11]);
+});
+
+test('a source that misses its times is told by what it makes, and one that keeps up is not', () => {
+  const made = (up, published, missed) => ({ up, published, missed });
+  assert.equal(behind(made(1000, 100, 5), made(3000, 1700, 9)), 800);
+  assert.equal(behind(made(1000, 100, 5), made(3000, 1700, 5)), null);
+  assert.equal(behind(null, made(3000, 1700, 9)), null);
+  assert.equal(behind(made(9000, 100, 0), made(50, 3, 9)), null, 'another server');
 });
 
 test('lanes on one transport are told apart by their numbers', () => {
